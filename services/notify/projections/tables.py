@@ -1,0 +1,5 @@
+"""The read models of the notify service."""
+
+from sqlalchemy import MetaData
+
+METADATA = MetaData()

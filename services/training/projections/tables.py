@@ -1,0 +1,5 @@
+"""The read models of the training service."""
+
+from sqlalchemy import MetaData
+
+METADATA = MetaData()

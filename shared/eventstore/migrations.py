@@ -1,0 +1,65 @@
+"""The kernel's part of every service's migrations: tables and functions from the `.sql` files."""
+
+import asyncio
+from pathlib import Path
+
+from alembic import context, op
+from sqlalchemy import MetaData, pool, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import async_engine_from_config
+from sqlalchemy.util import await_only
+
+SQL = Path(__file__).parent / "sql"
+
+KERNEL = (
+    "tables",
+    "load",
+    "lock_batch",
+    "drop_placeholders",
+    "change_limit",
+    "append",
+    "claim_lease",
+    "take_unsequenced",
+    "write_log",
+    "read_log",
+)
+
+
+def statement(name: str) -> str:
+    """The text of one `.sql` file."""
+    return (SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def install_kernel() -> None:
+    """Create the kernel's tables and functions: the first migration of every service."""
+    for name in KERNEL:
+        run_script(statement(name))
+
+
+def run_script(script: str) -> None:
+    """Run a script of several statements as it stands, without parameters."""
+    driver = op.get_bind().connection.driver_connection
+    if driver is None:
+        raise RuntimeError("no connection")
+    op.execute("select 1")  # the adapter opens its transaction with its first statement
+    await_only(driver.execute(script))
+
+
+def run_environment(metadata: MetaData) -> None:
+    """What `env.py` of a service does: migrate over asyncpg."""
+    asyncio.run(_migrate(metadata))
+
+
+async def _migrate(metadata: MetaData) -> None:
+    section = context.config.get_section(context.config.config_ini_section) or {}
+    engine = async_engine_from_config(section, poolclass=pool.NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(lambda sync: _run(sync, metadata))
+    await engine.dispose()
+
+
+def _run(connection: Connection, metadata: MetaData) -> None:
+    context.configure(connection=connection, target_metadata=metadata)
+    with context.begin_transaction():
+        connection.execute(text("select pg_advisory_xact_lock(7236401)"))
+        context.run_migrations()

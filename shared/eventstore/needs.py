@@ -1,0 +1,85 @@
+"""What a command needs loaded before it can be decided, and what the load found."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from shared.eventstore.decider import Event
+
+F = TypeVar("F", bound=msgspec.Struct)
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a service keeps of another service's events. The class name is the kind under which it is stored."""
+
+
+class IdempotencyKey(msgspec.Struct, frozen=True):
+    """A client's key for one request, with the fingerprint of the request that it belongs to."""
+
+    client: str
+    key: str
+    fingerprint: bytes
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """Streams to fold and rows to look up, all fetched in one round trip.
+
+    `unique` and `bounded` are (scope, key); `facts` are (kind, key); `rows` are (view, key); `subjects` are those
+    whose personal data the command will seal.
+    """
+
+    streams: tuple[str, ...] = ()
+    unique: tuple[tuple[str, str], ...] = ()
+    bounded: tuple[tuple[str, str], ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, str], ...] = ()
+    subjects: tuple[str, ...] = ()
+
+    def also(
+        self,
+        *,
+        unique: Iterable[tuple[str, str]] = (),
+        bounded: Iterable[tuple[str, str]] = (),
+    ) -> "Needs":
+        """The same with more limits to look at: what a conflict pointed out."""
+        return msgspec.structs.replace(self, unique=(*self.unique, *unique), bounded=(*self.bounded, *bounded))
+
+
+def fact_of(kind: type[Fact], key: str) -> tuple[str, str]:
+    """A need for a fact: `Needs(facts=(fact_of(CertificateFact, number),))`."""
+    return kind.__name__, key
+
+
+class StoredEvent(NamedTuple):
+    """An event of a loaded stream with what identifies it."""
+
+    id: UUID
+    version: int
+    event: Event
+    recorded_at: datetime
+
+
+class StoredAnswer(NamedTuple):
+    fingerprint: bytes
+    status: int
+    answer: bytes
+
+
+class Found:
+    """What the load of one group found; shared by the commands of the group and never changed by them."""
+
+    __slots__ = ("answers", "bounded", "clock", "events", "facts", "rows", "subjects", "unique")
+
+    def __init__(self) -> None:
+        self.events: dict[str, list[StoredEvent]] = {}
+        self.unique: dict[tuple[str, str], str] = {}
+        self.bounded: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+        self.facts: dict[tuple[str, str], bytes] = {}
+        self.rows: dict[tuple[str, str], bytes] = {}
+        self.subjects: dict[str, bytes | None] = {}
+        self.answers: dict[tuple[str, str], StoredAnswer] = {}
+        self.clock: datetime | None = None

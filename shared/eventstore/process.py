@@ -1,0 +1,124 @@
+"""Processes: what one event makes another aggregate or clock do.
+
+A process is a pure function from a record to reactions. Reactions are carried out one after the other; each command
+has the id `UUIDv5(process, event, n)`, which is its idempotency key, so repeating a reaction changes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID, uuid5
+
+import asyncpg
+import msgspec
+
+from shared.eventstore.decider import Rejection
+from shared.eventstore.needs import IdempotencyKey, Needs
+from shared.eventstore.reader import Sequenced
+from shared.eventstore.record import Actor, Record
+from shared.eventstore.store import Context, Store
+from shared.eventstore.work import Answer, Handler, Work, fingerprint
+
+PROCESS_NAMESPACE = UUID("6f0f3a52-64c1-5e0b-9a52-0c9b6f3d7a11")
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A command of a process: what it needs, and the handler that carries it out."""
+
+    needs: Needs
+    handler: Handler
+
+
+class SetTimer(msgspec.Struct, frozen=True, kw_only=True):
+    """Wake this process at `due_at` (business clock) with `payload`; one timer per `key`, the last one counts."""
+
+    key: str
+    due_at: datetime
+    payload: bytes
+
+
+Reaction = Command | SetTimer
+React = Callable[[Record], Sequence[Reaction]]
+Wake = Callable[[str, bytes], Sequence[Command]]
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """A named process. `react` answers to events, `wake` to its timers; both are pure."""
+
+    name: str
+    react: React
+    wake: Wake = lambda key, payload: ()
+
+
+class Reactor:
+    """Carries out reactions: commands through the store, timers into their table."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def react(self, connection: asyncpg.Connection, process: Process, record: Record) -> None:
+        """Carry out what `process` makes of a record. Idempotent; timers are set through `connection`."""
+        for number, reaction in enumerate(process.react(record)):
+            match reaction:
+                case Command():
+                    await self._command(process.name, str(record.id), number, reaction, record)
+                case SetTimer():
+                    await set_timer(connection, process.name, reaction)
+
+    async def wake(self, process: Process, key: str, due_at: datetime, payload: bytes) -> None:
+        """Carry out what `process` does when a timer is due."""
+        for number, command in enumerate(process.wake(key, payload)):
+            await self._command(process.name, f"{key}@{due_at.isoformat()}", number, command, None)
+
+    async def _command(self, process: str, cause: str, number: int, command: Command, record: Record | None) -> None:
+        name = uuid5(PROCESS_NAMESPACE, f"{process}\n{cause}\n{number}")
+        context = Context(
+            actor=Actor(f"process:{process}"),
+            correlation_id=name if record is None else record.correlation_id,
+            causation_id=None if record is None else record.id,
+            traceparent=None if record is None else record.traceparent,
+        )
+        key = IdempotencyKey(f"process:{process}", str(name), fingerprint(b""))
+        await self._store.carry_out(command.needs, command.handler, context, key)
+
+    def follow(self, process: Process) -> "Callable[[asyncpg.Connection, Sequence[Sequenced]], object]":
+        """The `apply` of a follower that feeds our own log to a process."""
+
+        async def apply(connection: asyncpg.Connection, batch: Sequence[Sequenced]) -> None:
+            for item in batch:
+                await self.react(connection, process, item.record)
+
+        return apply
+
+
+async def set_timer(connection: asyncpg.Connection, process: str, timer: SetTimer) -> None:
+    await connection.execute(
+        "insert into timer (process, key, due_at, payload) values ($1, $2, $3, $4)"
+        " on conflict (process, key) do update set due_at = excluded.due_at, payload = excluded.payload",
+        process,
+        timer.key,
+        timer.due_at,
+        timer.payload,
+    )
+
+
+async def wake_due(pool: asyncpg.Pool, reactor: Reactor, processes: Sequence[Process], now: datetime) -> int:
+    """Wake every process whose timer is due at `now`; returns how many timers were taken."""
+    known = {process.name: process for process in processes}
+    rows = await pool.fetch(
+        "select process, key, due_at, payload from timer where due_at <= $1 order by due_at, process, key limit 100",
+        now,
+    )
+    for row in rows:
+        await reactor.wake(known[row["process"]], row["key"], row["due_at"], row["payload"])
+        await pool.execute(
+            "delete from timer where process = $1 and key = $2 and due_at = $3",
+            row["process"],
+            row["key"],
+            row["due_at"],
+        )
+    return len(rows)
+
+
+def nothing_to_do(work: Work) -> Answer | Rejection:
+    """The answer of a process's handler that finds its work done."""
+    return Answer(204, b"")

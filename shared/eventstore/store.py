@@ -1,0 +1,339 @@
+"""The store: carry out commands, two round trips each, both grouped."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from shared.eventstore.decider import Aggregate, Rejection
+from shared.eventstore.grouping import Grouped
+from shared.eventstore.needs import Found, IdempotencyKey, Needs, StoredAnswer, StoredEvent
+from shared.eventstore.record import Actor, EventTypes
+from shared.eventstore.work import Answer, Handler, Work
+from shared.values.ids import uuid7
+from shared.values.personal import REDACTED, Redacted, Sealed
+from shared.vault.keys import Keyring, unseal
+
+ATTEMPTS = 12
+ANSWER_TTL = timedelta(hours=48)
+TWIN_PATIENCE = 5.0
+
+LOAD = "select * from load($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+APPEND = f"select * from append({', '.join(f'${n}' for n in range(1, 37))})"
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks and in what connection; it becomes part of each event's envelope."""
+
+    actor: Actor
+    correlation_id: UUID
+    causation_id: UUID | None = None
+    traceparent: str | None = None
+
+
+class Contended(Exception):
+    """The command lost against others `ATTEMPTS` times; it may be sent again."""
+
+
+class KeyReused(Exception):
+    """The idempotency key belongs to another request."""
+
+
+class TwinStillRunning(Exception):
+    """Another request under the same key has been running for more than `TWIN_PATIENCE` seconds."""
+
+
+class AppendFailed(Exception):
+    """The database refused the command for a reason that is a defect of ours, such as an oversized event."""
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """What came of a command: its answer or its rejection, and whether the answer was a stored one."""
+
+    outcome: Answer | Rejection
+    repeated: bool = False
+
+
+class _Append(msgspec.Struct):
+    work: Work
+    context: Context
+    key: IdempotencyKey | None
+    answer: Answer
+    sealed_answer: bytes | None
+
+
+class _Result(msgspec.Struct):
+    outcome: str
+    detail: str | None
+    stored: StoredAnswer | None
+
+
+class Store:
+    """One service's event store on one asyncpg pool. See `docs/kernel.md` for why it is as it is."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        aggregates: Iterable[Aggregate[Any]],
+        keyring: Keyring,
+        *,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.pool = pool
+        self.types = EventTypes(aggregates)
+        self.keyring = keyring
+        self.appended = asyncio.Event()
+        self._wall = wall
+        retry = (asyncpg.PostgresError,)
+        self._load: Grouped[tuple[Needs, IdempotencyKey | None], Found] = Grouped(self._load_group, retry=retry)
+        self._append: Grouped[_Append, _Result] = Grouped(self._append_group, retry=retry)
+        self._running: dict[tuple[str, str], asyncio.Future[None]] = {}
+
+    # -- commands -------------------------------------------------------------------------------------------------
+
+    async def carry_out(
+        self, needs: Needs, handler: Handler, context: Context, key: IdempotencyKey | None = None
+    ) -> Carried:
+        """Load, decide, append. Writes all of the handler's events or none.
+
+        Raises `KeyReused`, `TwinStillRunning`, `Contended`.
+        """
+        if key is None:
+            return await self._attempt(needs, handler, context, None)
+        async with self._alone(key):
+            return await self._attempt(needs, handler, context, key)
+
+    async def _attempt(self, needs: Needs, handler: Handler, context: Context, key: IdempotencyKey | None) -> Carried:
+        for _ in range(ATTEMPTS):
+            found = await self._load((needs, key))
+            if key is not None and (stored := found.answers.get((key.client, key.key))) is not None:
+                return self._stored(stored, key)
+            work = Work(found, self.types, self.keyring, found.clock or self._wall())
+            outcome = handler(work)
+            if isinstance(outcome, Rejection) or not work.events:
+                return Carried(outcome)
+            sealed = None if key is None else self.keyring.seal_answer(outcome.body, _answer_name(key))
+            result = await self._append(_Append(work, context, key, outcome, sealed))
+            match result.outcome:
+                case "ok":
+                    self.appended.set()
+                    return Carried(outcome)
+                case "repeated":
+                    assert key is not None
+                    assert result.stored is not None
+                    return self._stored(result.stored, key)
+                case "limit" | "subject" | "version":
+                    needs = _widened(needs, result)
+                case _:
+                    raise AppendFailed(result.detail)
+        raise Contended
+
+    def _stored(self, stored: StoredAnswer, key: IdempotencyKey) -> Carried:
+        if stored.fingerprint != key.fingerprint:
+            raise KeyReused
+        body = self.keyring.open_answer(stored.answer, _answer_name(key))
+        return Carried(Answer(stored.status, body), repeated=True)
+
+    @asynccontextmanager
+    async def _alone(self, key: IdempotencyKey) -> AsyncIterator[None]:
+        """Let concurrent twins of this process wait for the first; those of other processes wait at the row."""
+        name = (key.client, key.key)
+        try:
+            async with asyncio.timeout(TWIN_PATIENCE):
+                while (running := self._running.get(name)) is not None:
+                    await asyncio.shield(running)
+        except TimeoutError:
+            raise TwinStillRunning from None
+        mine = self._running[name] = asyncio.get_running_loop().create_future()
+        try:
+            yield
+        finally:
+            del self._running[name]
+            mine.set_result(None)
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    async def look(self, needs: Needs) -> Work:
+        """The same view that a command has, for answers that must be current; grouped like commands."""
+        found = await self._load((needs, None))
+        return Work(found, self.types, self.keyring, found.clock or self._wall())
+
+    async def now(self) -> datetime:
+        """The business clock, UTC."""
+        return (await self.look(Needs())).now
+
+    async def disclose(self, values: Sequence[tuple[UUID, Sealed[Any]]]) -> list[Any | Redacted]:
+        """Open sealed values, each given with its event's id; `REDACTED` where the key is gone."""
+        subjects = tuple({value.subject for _, value in values})
+        found = await self._load((Needs(subjects=subjects), None))
+        opened: list[Any | Redacted] = []
+        for event_id, value in values:
+            wrapped = found.subjects.get(value.subject)
+            if wrapped is None:
+                opened.append(REDACTED)
+            else:
+                opened.append(unseal(self.keyring.key(value.subject, wrapped), value, event_id))
+        return opened
+
+    async def erase(self, subject: str) -> bool:
+        """Destroy a subject's key; what it sealed reads `Redacted` from now on. False: there was none."""
+        done = await self.pool.execute(
+            "update subject_key set wrapped = null, destroyed_at = clock_timestamp()"
+            " where subject = $1 and wrapped is not null",
+            subject,
+        )
+        self.keyring.forget(subject)
+        return bool(done != "UPDATE 0")
+
+    # -- the two round trips --------------------------------------------------------------------------------------
+
+    async def _load_group(self, group: Sequence[tuple[Needs, IdempotencyKey | None]]) -> Sequence[Found]:
+        found = Found()
+        rows = await self._fetch(LOAD, *_load_arguments(group))
+        decode = self.types.decode
+        for part, a, b, n, x, d, e, at, used, bound in rows:
+            match part:
+                case b"s":
+                    stored = StoredEvent(UUID(b), n, decode(x, d), at)
+                    found.events.setdefault(a, []).append(stored)
+                case b"f":
+                    found.facts[a, b] = d
+                case b"u":
+                    found.unique[a, b] = x
+                case b"r":
+                    found.rows[a, b] = d
+                case b"k":
+                    found.subjects[a] = d
+                case b"p":
+                    found.bounded[a, b] = (used, bound)
+                case b"i":
+                    found.answers[a, b] = StoredAnswer(d, n, e)
+                case b"c":
+                    found.clock = at
+        return [found] * len(group)
+
+    async def _append_group(self, group: Sequence[_Append]) -> Sequence[_Result]:
+        rows = await self._fetch(APPEND, *_append_arguments(group))
+        return [
+            _Result(
+                row["outcome"],
+                row["detail"],
+                StoredAnswer(row["fingerprint"], row["status"], row["answer"]) if row["answer"] is not None else None,
+            )
+            for row in rows
+        ]
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Any]:
+        async with self.pool.acquire() as connection:
+            return list(await connection.fetch(query, *arguments))
+
+
+def _answer_name(key: IdempotencyKey) -> str:
+    return f"{key.client}\n{key.key}"
+
+
+def _widened(needs: Needs, result: _Result) -> Needs:
+    """Look also at what the conflict was about, so that the next decision sees it."""
+    if result.outcome == "limit":
+        conflict = msgspec.json.decode(result.detail or "{}")
+        scope, key, places = conflict["scope"], conflict["key"], conflict.get("places")
+        if places is not None:
+            return needs.also(unique=[(scope, f"{key}/{place}") for place in range(1, places + 1)])
+        return needs.also(unique=((scope, key),), bounded=((scope, key),))
+    if result.outcome == "subject" and result.detail not in needs.subjects:
+        return msgspec.structs.replace(needs, subjects=(*needs.subjects, str(result.detail)))
+    return needs
+
+
+def _load_arguments(group: Sequence[tuple[Needs, IdempotencyKey | None]]) -> tuple[list[Any], ...]:
+    streams: dict[str, None] = {}
+    subjects: dict[str, None] = {}
+    unique: dict[tuple[str, str], None] = {}
+    bounded: dict[tuple[str, str], None] = {}
+    facts: dict[tuple[str, str], None] = {}
+    rows: dict[tuple[str, str], None] = {}
+    keys: dict[tuple[str, str], None] = {}
+    for needs, key in group:
+        streams.update(dict.fromkeys(needs.streams))
+        subjects.update(dict.fromkeys(needs.subjects))
+        unique.update(dict.fromkeys(needs.unique))
+        bounded.update(dict.fromkeys(needs.bounded))
+        facts.update(dict.fromkeys(needs.facts))
+        rows.update(dict.fromkeys(needs.rows))
+        if key is not None:
+            keys[key.client, key.key] = None
+    return (
+        list(streams),
+        *_columns(unique),
+        *_columns(bounded),
+        *_columns(facts),
+        *_columns(rows),
+        list(subjects),
+        *_columns(keys),
+    )
+
+
+def _columns(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    pairs = list(pairs)
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _append_arguments(group: Sequence[_Append]) -> list[Any]:
+    """The flat arrays of `append.sql`: one list per parameter, in its order."""
+    commands: list[list[Any]] = [[] for _ in range(10)]
+    ends: list[list[int]] = [[] for _ in range(5)]
+    streams: list[Any] = []
+    events: list[Any] = []
+    limits: list[Any] = []
+    rows: list[Any] = []
+    subjects: list[Any] = []
+    for item in group:
+        work, context, key = item.work, item.context, item.key
+        for column, value in zip(
+            commands,
+            (
+                context.actor.client,
+                context.actor.user,
+                context.actor.on_behalf_of,
+                context.causation_id,
+                context.correlation_id,
+                context.traceparent,
+                None if key is None else key.key,
+                None if key is None else key.fingerprint,
+                item.answer.status,
+                item.sealed_answer,
+            ),
+            strict=True,
+        ):
+            column.append(value)
+        streams.extend(work.streams())
+        events.extend((e.stream, e.version, e.id, e.type, work.now, e.payload) for e in work.events)
+        limits.extend(work.limits)
+        rows.extend(work.rows)
+        subjects.extend(work.new_keys.items())
+        for end, items in zip(ends, (streams, events, limits, rows, subjects), strict=True):
+            end.append(len(items))
+    return [
+        *commands,
+        *ends,
+        *_transposed(streams, 3),
+        *_transposed(events, 6),
+        *_transposed(limits, 6),
+        *_transposed(rows, 3),
+        *_transposed(subjects, 2),
+        ANSWER_TTL,
+    ]
+
+
+def _transposed(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+def new_context(actor: Actor) -> Context:
+    """A context that starts a correlation of its own."""
+    return Context(actor=actor, correlation_id=uuid7())

@@ -1,0 +1,228 @@
+"""One command being carried out: what was loaded for it, and what it will write."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+
+from shared.eventstore.decider import (
+    Aggregate,
+    Event,
+    LimitChange,
+    Rejection,
+    Release,
+    ReleasePlace,
+    SetBound,
+    Take,
+    TakePlace,
+    Use,
+)
+from shared.eventstore.needs import Fact, Found, StoredEvent
+from shared.eventstore.record import EventTypes, encode_payload
+from shared.values.ids import uuid7
+from shared.values.personal import Clear, Sealed
+from shared.vault.keys import Keyring, seal
+
+S = TypeVar("S")
+F = TypeVar("F", bound=Fact)
+V = TypeVar("V", bound=msgspec.Struct)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the caller is told: an HTTP status and the JSON bytes of the body. `stream` is what it is about."""
+
+    status: int
+    body: bytes
+    stream: str | None = None
+    version: int = 0
+
+
+Handler = Callable[["Work"], Answer | Rejection]
+
+
+class StreamWrite(NamedTuple):
+    stream: str
+    expected: int
+    version: int
+
+
+class EventWrite(NamedTuple):
+    stream: str
+    version: int
+    id: UUID
+    type: str
+    payload: bytes
+
+
+class LimitWrite(NamedTuple):
+    op: str
+    scope: str
+    key: str
+    holder: str
+    places: int
+    amount: Decimal | None
+
+
+class RowWrite(NamedTuple):
+    view: str
+    key: str
+    value: bytes | None
+
+
+class _Open:
+    __slots__ = ("expected", "state", "version")
+
+    def __init__(self, state: Any, version: int) -> None:
+        self.state = state
+        self.expected = version
+        self.version = version
+
+
+class Work:
+    """A command's view of the store.
+
+    A handler reads states, facts and limits, decides, and appends; nothing leaves the process until it has
+    returned an answer. It may run again on a fresh load when another command got in first, so it has no side
+    effects of its own. `now` is the business clock, UTC.
+    """
+
+    __slots__ = ("_aggregates", "_found", "_keyring", "_open", "_types", "events", "limits", "new_keys", "now", "rows")
+
+    def __init__(self, found: Found, types: EventTypes, keyring: Keyring, now: datetime) -> None:
+        self._found = found
+        self._types = types
+        self._keyring = keyring
+        self._open: dict[str, _Open] = {}
+        self.now = now
+        self.events: list[EventWrite] = []
+        self.limits: list[LimitWrite] = []
+        self.rows: list[RowWrite] = []
+        self.new_keys: dict[str, bytes] = {}
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def state(self, aggregate: Aggregate[S], stream: str) -> S:
+        """The stream's state now, the events of this command included; the initial state for a new stream."""
+        opened = self._open.get(stream)
+        if opened is None:
+            stored = self._found.events.get(stream, ())
+            state = aggregate.fold(item.event for item in stored)
+            opened = self._open[stream] = _Open(state, stored[-1].version if stored else 0)
+        return cast(S, opened.state)
+
+    def exists(self, stream: str) -> bool:
+        opened = self._open.get(stream)
+        return bool(self._found.events.get(stream)) or (opened is not None and opened.version > 0)
+
+    def version(self, stream: str) -> int:
+        """The stream's version, the events of this command included."""
+        opened = self._open.get(stream)
+        if opened is not None:
+            return opened.version
+        stored = self._found.events.get(stream)
+        return stored[-1].version if stored else 0
+
+    def history(self, stream: str) -> Sequence[StoredEvent]:
+        """The events loaded for a stream."""
+        return self._found.events.get(stream, ())
+
+    def fact(self, kind: type[F], key: str) -> F | None:
+        """What another service told us, or None when it has not (yet)."""
+        value = self._found.facts.get((kind.__name__, key))
+        return None if value is None else msgspec.json.decode(value, type=kind)
+
+    def row(self, view: str, key: str, kind: type[V]) -> V | None:
+        """A row of an inline projection."""
+        value = self._found.rows.get((view, key))
+        return None if value is None else msgspec.json.decode(value, type=kind)
+
+    def holder(self, scope: str, key: str) -> str | None:
+        """Who holds a unique limit; it must have been named in `Needs.unique`, or have caused a conflict before."""
+        return self._found.unique.get((scope, key))
+
+    def holders(self, scope: str, key: str, places: int) -> list[str]:
+        """Who holds the places `key/1 … key/n`."""
+        held = (self._found.unique.get((scope, f"{key}/{place}")) for place in range(1, places + 1))
+        return [holder for holder in held if holder is not None]
+
+    def left(self, scope: str, key: str) -> Decimal:
+        """How much of a bounded limit is left, CNY."""
+        used, bound = self._found.bounded.get((scope, key), (Decimal(0), Decimal(0)))
+        return bound - used
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    def append(self, aggregate: Aggregate[S], stream: str, events: Iterable[Event]) -> S:
+        """Add events to a stream and return its new state; limits and inline rows follow from the events."""
+        state = self.state(aggregate, stream)
+        opened = self._open[stream]
+        for event in events:
+            for change in aggregate.limits(state, event):
+                self.limits.append(_limit_write(change, stream))
+            state = aggregate.evolve(state, event)
+            opened.version += 1
+            event_id = uuid7()
+            payload = encode_payload(event, lambda clear, n, event_id=event_id: self._seal(clear, event_id, n))  # type: ignore[misc]
+            self.events.append(EventWrite(stream, opened.version, event_id, self._types.tag(event), payload))
+            for row in aggregate.rows(stream, state, event):
+                value = None if row.value is None else msgspec.json.encode(row.value)
+                self.rows.append(RowWrite(row.view, row.key, value))
+        opened.state = state
+        return state
+
+    def streams(self) -> list[StreamWrite]:
+        """The streams that this command adds events to."""
+        return [
+            StreamWrite(stream, opened.expected, opened.version)
+            for stream, opened in self._open.items()
+            if opened.version > opened.expected
+        ]
+
+    def _seal(self, clear: Clear[Any], event_id: UUID, field: int) -> Sealed[Any]:
+        return seal(self._key(clear.subject), clear, event_id, field)
+
+    def _key(self, subject: str) -> bytes:
+        wrapped = self.new_keys.get(subject)
+        if wrapped is None:
+            if subject in self._found.subjects:
+                wrapped = self._found.subjects[subject]
+                if wrapped is None:
+                    raise ErasedSubject(subject)
+            else:
+                key, wrapped = self._keyring.new_key(subject)
+                self.new_keys[subject] = wrapped
+                return key
+        return self._keyring.key(subject, wrapped)
+
+
+class ErasedSubject(Exception):
+    """Personal data of a person whose key has been destroyed cannot be taken in again."""
+
+
+def _limit_write(change: LimitChange, holder: str) -> LimitWrite:
+    match change:
+        case Take(scope, key):
+            return LimitWrite("take", scope, key, holder, 0, None)
+        case Release(scope, key):
+            return LimitWrite("release", scope, key, holder, 0, None)
+        case TakePlace(scope, key, places):
+            return LimitWrite("take_place", scope, key, holder, places, None)
+        case ReleasePlace(scope, key, places):
+            return LimitWrite("release_place", scope, key, holder, places, None)
+        case SetBound(scope, key, bound):
+            return LimitWrite("set_bound", scope, key, holder, 0, bound)
+        case Use(scope, key, amount):
+            return LimitWrite("use", scope, key, holder, 0, amount)
+
+
+def fingerprint(*parts: bytes) -> bytes:
+    """What tells two requests under one idempotency key apart."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(4, "big"))
+        digest.update(part)
+    return digest.digest()
