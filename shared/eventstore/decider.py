@@ -14,10 +14,10 @@ import msgspec
 S = TypeVar("S")
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something that happened, in the past tense.
 
-    Subclasses name themselves for storage: `class ClaimSubmitted(Event, tag="subsidy.ClaimSubmitted.v1")`.
+    Subclasses name themselves for storage: `class ClaimSubmitted(Event, frozen=True, tag="subsidy.ClaimSubmitted.v1")`.
     The tag is the storage format: it is never renamed and never changes its meaning.
     """
 

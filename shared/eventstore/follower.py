@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import asyncpg
 import structlog
 
+from shared.eventstore.interruptions import DATABASE, INTERRUPTIONS
 from shared.eventstore.lease import Lease
 from shared.eventstore.reader import LogReader, Sequenced
 
@@ -35,7 +36,7 @@ class Follower:
             while True:
                 try:
                     moved = await self.step()
-                except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                except INTERRUPTIONS as error:
                     log.warning("follower_interrupted", follower=self.name, error=repr(error))
                     self._lease.lost()
                     await asyncio.sleep(0.2)
@@ -48,7 +49,7 @@ class Follower:
     async def _retire(self) -> None:
         try:
             await self._lease.give_up()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DATABASE as error:
             log.info("lease_not_given_up", follower=self.name, error=repr(error))
 
     async def step(self) -> bool:

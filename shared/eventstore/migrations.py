@@ -22,6 +22,7 @@ KERNEL = (
     "take_unsequenced",
     "write_log",
     "read_log",
+    "raise_watermark",
 )
 
 

@@ -13,7 +13,7 @@ from shared.eventstore.decider import Event
 F = TypeVar("F", bound=msgspec.Struct)
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a service keeps of another service's events. The class name is the kind under which it is stored."""
 
 

@@ -4,19 +4,24 @@ A process is a pure function from a record to reactions. Reactions are carried o
 has the id `UUIDv5(process, event, n)`, which is its idempotency key, so repeating a reaction changes nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid5
 
 import asyncpg
 import msgspec
+import structlog
 
 from shared.eventstore.decider import Rejection
+from shared.eventstore.follower import Apply
 from shared.eventstore.needs import IdempotencyKey, Needs
 from shared.eventstore.reader import Sequenced
-from shared.eventstore.record import Actor, Record
-from shared.eventstore.store import Context, Store
+from shared.eventstore.record import Actor, Record, UnknownEventType, parse
+from shared.eventstore.store import AppendFailed, Contended, Context, Store
 from shared.eventstore.work import Answer, Handler, Work, fingerprint
+
+log = structlog.get_logger(__name__)
 
 PROCESS_NAMESPACE = UUID("6f0f3a52-64c1-5e0b-9a52-0c9b6f3d7a11")
 
@@ -36,15 +41,26 @@ class SetTimer(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
 
 
-Reaction = Command | SetTimer
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask someone outside the store first, then carry out the command that comes of it, if any.
+
+    `ask(outside)` may do I/O but changes nothing; `outside` is what the service's wiring provides. When it raises
+    `AskLater`, everything behind it waits and it is asked again.
+    """
+
+    ask: Callable[[Any], Awaitable["Command | None"]]
+
+
+Reaction = Command | SetTimer | Ask
 React = Callable[[Record], Sequence[Reaction]]
 Wake = Callable[[str, bytes], Sequence[Command]]
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """A named process. `react` answers to events, `wake` to its timers; both are pure."""
+    """A named process: `react` answers to events of the types in `on`, ours or others', `wake` to its timers."""
 
     name: str
+    on: frozenset[str]
     react: React
     wake: Wake = lambda key, payload: ()
 
@@ -52,8 +68,9 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 class Reactor:
     """Carries out reactions: commands through the store, timers into their table."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, outside: object = None) -> None:
         self._store = store
+        self._outside = outside
 
     async def react(self, connection: asyncpg.Connection, process: Process, record: Record) -> None:
         """Carry out what `process` makes of a record. Idempotent; timers are set through `connection`."""
@@ -63,6 +80,10 @@ class Reactor:
                     await self._command(process.name, str(record.id), number, reaction, record)
                 case SetTimer():
                     await set_timer(connection, process.name, reaction)
+                case Ask():
+                    command = await reaction.ask(self._outside)
+                    if command is not None:
+                        await self._command(process.name, str(record.id), number, command, record)
 
     async def wake(self, process: Process, key: str, due_at: datetime, payload: bytes) -> None:
         """Carry out what `process` does when a timer is due."""
@@ -73,21 +94,60 @@ class Reactor:
         name = uuid5(PROCESS_NAMESPACE, f"{process}\n{cause}\n{number}")
         context = Context(
             actor=Actor(f"process:{process}"),
-            correlation_id=name if record is None else record.correlation_id,
+            correlation_id=(record.correlation_id if record is not None else None) or name,
             causation_id=None if record is None else record.id,
             traceparent=None if record is None else record.traceparent,
         )
         key = IdempotencyKey(f"process:{process}", str(name), fingerprint(b""))
         await self._store.carry_out(command.needs, command.handler, context, key)
 
-    def follow(self, process: Process) -> "Callable[[asyncpg.Connection, Sequence[Sequenced]], object]":
-        """The `apply` of a follower that feeds our own log to a process."""
+    def follow(self, processes: Sequence[Process]) -> Apply:
+        """The `apply` of a follower that feeds our own log to processes."""
 
         async def apply(connection: asyncpg.Connection, batch: Sequence[Sequenced]) -> None:
             for item in batch:
-                await self.react(connection, process, item.record)
+                for process in processes:
+                    if item.record.type in process.on:
+                        await self.react(connection, process, item.record)
 
         return apply
+
+    async def react_to_foreign(self, pool: asyncpg.Pool, processes: Sequence[Process]) -> int:
+        """Carry out what waits in `reaction`, oldest first; returns how many were done.
+
+        A reaction that fails is parked under consumer `reaction`, and later ones of its stream behind it.
+        """
+        rows = await pool.fetch("select id, source, stream, position, record from reaction order by id limit 100")
+        for row in rows:
+            record = parse(row["record"])
+            async with pool.acquire() as connection, connection.transaction():
+                parked = await connection.fetchval(
+                    "select exists (select from parked where consumer = 'reaction' and stream = $1"
+                    " and dropped_at is null)",
+                    row["stream"],
+                )
+                reason = "排在同一事件流已搁置的消息之后" if parked else None
+                if reason is None:
+                    try:
+                        for process in processes:
+                            if record.type in process.on:
+                                await self.react(connection, process, record)
+                    except (Contended, AppendFailed, msgspec.ValidationError, UnknownEventType) as error:
+                        log.warning("reaction_parked", event_type=record.type, error=repr(error))
+                        reason = f"{type(error).__name__}: {error}"
+                if reason is not None:
+                    await connection.execute(
+                        "insert into parked (consumer, source, stream, log_id, position, record, reason)"
+                        " values ('reaction', $1, $2, $3, $4, $5, $6)",
+                        row["source"],
+                        row["stream"],
+                        record.log_id,
+                        row["position"],
+                        row["record"],
+                        reason,
+                    )
+                await connection.execute("delete from reaction where id = $1", row["id"])
+        return len(rows)
 
 
 async def set_timer(connection: asyncpg.Connection, process: str, timer: SetTimer) -> None:

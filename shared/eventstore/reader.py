@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.record import Record
 from shared.eventstore.sequencer import record_from_row
 
@@ -78,7 +79,7 @@ class LogReader:
                         await asyncio.sleep(1.0)
                 finally:
                     await self._pool.release(connection)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except DATABASE:
                 await asyncio.sleep(0.5)
 
     def _notified(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.lease import Lease
 from shared.eventstore.record import Actor, Record, canonical
 from shared.proof.merkle import extend, leaf_hash
@@ -58,7 +59,7 @@ class Sequencer:
             while True:
                 try:
                     count = await self.step()
-                except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                except DATABASE as error:
                     log.warning("sequencer_interrupted", error=repr(error))
                     self._lease.lost()
                     self._log_id = None
@@ -72,7 +73,7 @@ class Sequencer:
     async def _retire(self) -> None:
         try:
             await self._lease.give_up()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DATABASE as error:
             log.info("lease_not_given_up", error=repr(error))
 
     async def _wait(self) -> None:

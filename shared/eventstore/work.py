@@ -174,6 +174,10 @@ class Work:
         opened.state = state
         return state
 
+    def hold(self, change: LimitChange, holder: str) -> None:
+        """Change a limit that no event may carry: the keyed hash of an identity number."""
+        self.limits.append(_limit_write(change, holder))
+
     def streams(self) -> list[StreamWrite]:
         """The streams that this command adds events to."""
         return [

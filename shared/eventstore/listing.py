@@ -1,0 +1,133 @@
+"""Listings: the read model behind every list, one row per stream, made from its events."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import asyncpg
+import msgspec
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from shared.eventstore.decider import Aggregate
+from shared.eventstore.follower import read_checkpoint
+from shared.eventstore.reader import LogReader, Sequenced
+from shared.eventstore.record import EventTypes
+
+METADATA = MetaData()
+
+listing = Table(
+    "listing",
+    METADATA,
+    Column("kind", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("facets", ARRAY(Text), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Index("listing_facets", "facets", postgresql_using="gin"),
+)
+
+FOLLOWER = "projection:listing:1"
+
+
+class Listed(NamedTuple):
+    """How a stream appears in lists: `facets` to filter by, such as `status:paid`, and the body that is shown."""
+
+    facets: Sequence[str]
+    body: msgspec.Struct
+
+
+class Lister(NamedTuple):
+    """Lists streams of an aggregate under `kind`; `show` is a function of the stream's state alone."""
+
+    kind: str
+    aggregate: Aggregate[Any]
+    show: Callable[[str, Any], Listed]
+
+
+class ListingProjection:
+    """Keeps `listing`; a stream's row is folded from the stream up to the batch's last version of it."""
+
+    def __init__(self, listers: Sequence[Lister], types: EventTypes) -> None:
+        self._listers = {lister.aggregate.prefix: lister for lister in listers}
+        self._types = types
+
+    async def apply(self, connection: asyncpg.Connection, batch: Sequence[Sequenced]) -> None:
+        newest = {
+            item.record.stream: item.record.version
+            for item in batch
+            if item.record.stream.partition("_")[0] in self._listers
+        }
+        if not newest:
+            return
+        rows = await connection.fetch(
+            "select e.stream, e.version, e.type, e.payload from unnest($1::text[], $2::int[]) as w (stream, version)"
+            " join event e on e.stream = w.stream and e.version <= w.version order by e.stream, e.version",
+            list(newest),
+            list(newest.values()),
+        )
+        events: dict[str, list[Any]] = {}
+        for row in rows:
+            events.setdefault(row["stream"], []).append(self._types.decode(row["type"], row["payload"]))
+        shown = []
+        for stream, version in sorted(newest.items()):
+            lister = self._listers[stream.partition("_")[0]]
+            facets, body = lister.show(stream, lister.aggregate.fold(events[stream]))
+            shown.append((lister.kind, stream, list(facets), msgspec.json.encode(body), version))
+        await connection.executemany(
+            "insert into listing (kind, id, facets, body, version) values ($1, $2, $3, $4, $5)"
+            " on conflict (kind, id) do update"
+            " set facets = excluded.facets, body = excluded.body, version = excluded.version",
+            shown,
+        )
+
+
+class Page(NamedTuple):
+    items: list[bytes]
+    next: str | None
+
+
+_dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
+
+
+async def read_page(
+    pool: asyncpg.Pool, kind: str, facets: Sequence[str], after: str | None, limit: int, *, newest_first: bool = False
+) -> Page:
+    """One page of a list, in order of id; `next` is the cursor of the following page or None."""
+    query = select(listing.c.id, listing.c.body).where(listing.c.kind == kind)
+    if facets:
+        query = query.where(listing.c.facets.contains(list(facets)))
+    if after is not None:
+        query = query.where(listing.c.id < after if newest_first else listing.c.id > after)
+    order = listing.c.id.desc() if newest_first else listing.c.id
+    compiled = query.order_by(order).limit(limit + 1).compile(dialect=_dialect)
+    rows = await pool.fetch(str(compiled), *(compiled.params[name] for name in compiled.positiontup or ()))
+    return Page([row["body"] for row in rows[:limit]], rows[limit - 1]["id"] if len(rows) > limit else None)
+
+
+async def count_by_facet(pool: asyncpg.Pool, kind: str, prefix: str) -> dict[str, int]:
+    """How many rows carry each facet of the form `prefix:value`."""
+    rows = await pool.fetch(
+        "select f.facet, count(*) as n from listing, unnest(facets) as f (facet)"
+        " where kind = $1 and f.facet like $2 || ':%' group by f.facet order by f.facet",
+        kind,
+        prefix,
+    )
+    return {row["facet"].partition(":")[2]: row["n"] for row in rows}
+
+
+async def caught_up(pool: asyncpg.Pool, reader: LogReader, token: str, seconds: float) -> bool:
+    """Wait until lists show what a consistency token `stream@version` stands for; False when time ran out."""
+    stream, _, version = token.rpartition("@")
+    if not stream or not version.isdigit():
+        return True
+    deadline = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < deadline:
+        position = await pool.fetchval(
+            "select position from log where stream = $1 and version = $2", stream, int(version)
+        )
+        if position is not None and await read_checkpoint(pool, FOLLOWER) >= position:
+            return True
+        await asyncio.sleep(0.02)
+    return False

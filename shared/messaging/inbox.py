@@ -1,0 +1,134 @@
+"""The inbox: what has been applied of other services' logs, and what could not be.
+
+An effect and the note that it happened are one transaction. Whatever Kafka repeats, reorders or republishes, each
+position of each log takes effect once. A message that cannot be handled is parked with its reason, and later ones of
+its stream park behind it, so their order holds and nobody else waits.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import asyncpg
+
+from shared.messaging.topics import Delivered
+
+Effect = Callable[[asyncpg.Connection, Sequence[Delivered]], Awaitable[None]]
+
+
+class CannotHandle(Exception):
+    """An effect's word that one message cannot be handled; it will be parked with this reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Inbox:
+    """The inbox of one consumer, which names whose watermarks these are."""
+
+    def __init__(self, pool: asyncpg.Pool, consumer: str, effect: Effect) -> None:
+        self._pool = pool
+        self._consumer = consumer
+        self._effect = effect
+
+    async def take(self, batch: Sequence[Delivered]) -> None:
+        """Apply a batch: all at once, or, when that fails, one by one so that only the culprit is parked."""
+        try:
+            await self._apply(batch)
+        except (CannotHandle, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+            for item in batch:
+                try:
+                    await self._apply([item])
+                except CannotHandle as error:
+                    await self.park(item, error.reason)
+                except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+                    await self.park(item, f"{type(error).__name__}: {error}")
+
+    async def _apply(self, batch: Sequence[Delivered]) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            fresh = await self._fresh(connection, batch)
+            behind = await self._streams_parked(connection, fresh)
+            waiting = [item for item in fresh if item.record.stream in behind]
+            for item in waiting:
+                await self._park_row(connection, item, "排在同一事件流已搁置的消息之后")
+            ready = [item for item in fresh if item.record.stream not in behind]
+            if ready:
+                await self._effect(connection, ready)
+
+    async def park(self, item: Delivered, reason: str) -> None:
+        """Put a message aside; its position counts as taken."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            for fresh in await self._fresh(connection, [item]):
+                await self._park_row(connection, fresh, reason)
+
+    async def park_unreadable(self, source: str, key: str, data: bytes, reason: str) -> None:
+        """Put aside something that is not even a record."""
+        await self._pool.execute(
+            "insert into parked (consumer, source, stream, record, reason) values ($1, $2, $3, $4, $5)",
+            self._consumer,
+            source,
+            key,
+            data,
+            reason,
+        )
+
+    async def _park_row(self, connection: asyncpg.Connection, item: Delivered, reason: str) -> None:
+        await connection.execute(
+            "insert into parked (consumer, source, stream, log_id, position, record, reason)"
+            " values ($1, $2, $3, $4, $5, $6, $7)",
+            self._consumer,
+            item.source,
+            item.record.stream,
+            item.log_id,
+            item.position,
+            item.data,
+            reason,
+        )
+
+    async def _streams_parked(self, connection: asyncpg.Connection, batch: Sequence[Delivered]) -> set[str]:
+        rows = await connection.fetch(
+            "select distinct stream from parked where consumer = $1 and dropped_at is null and stream = any ($2)",
+            self._consumer,
+            [item.record.stream for item in batch],
+        )
+        return {row["stream"] for row in rows}
+
+    async def _fresh(self, connection: asyncpg.Connection, batch: Sequence[Delivered]) -> list[Delivered]:
+        """Those of the batch that have not been applied, now noted as applied in this transaction."""
+        fresh: list[Delivered] = []
+        by_log: dict[tuple[str, object], list[Delivered]] = {}
+        for item in batch:
+            by_log.setdefault((item.source, item.log_id), []).append(item)
+        for (source, log_id), items in sorted(by_log.items(), key=lambda pair: str(pair[0])):
+            watermark = await self._watermark(connection, source, log_id)
+            positions = sorted({item.position for item in items if item.position > watermark})
+            rows = await connection.fetch(
+                "insert into applied_above (consumer, log_id, position) select $1, $2, unnest($3::bigint[])"
+                " on conflict do nothing returning position",
+                self._consumer,
+                log_id,
+                positions,
+            )
+            new = {row["position"] for row in rows}
+            for item in items:
+                if item.position in new:
+                    new.discard(item.position)
+                    fresh.append(item)
+            await connection.fetchval("select raise_watermark($1, $2)", self._consumer, log_id)
+        return fresh
+
+    async def _watermark(self, connection: asyncpg.Connection, source: str, log_id: object) -> int:
+        """The watermark of a log, its row locked. A second log of one source is refused until reconciled."""
+        await connection.execute(
+            "insert into applied (consumer, log_id, source) select $1, $2, $3"
+            " where not exists (select from applied where consumer = $1 and source = $3)"
+            " on conflict do nothing",
+            self._consumer,
+            log_id,
+            source,
+        )
+        watermark: int | None = await connection.fetchval(
+            "select watermark from applied where consumer = $1 and log_id = $2 for update", self._consumer, log_id
+        )
+        if watermark is None:
+            raise CannotHandle(f"未知的日志编号（来源 {source}）：请运行 huchuang reconcile")
+        return watermark

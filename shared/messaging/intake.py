@@ -1,0 +1,105 @@
+"""Intake: what a service keeps of other services' events, and which of them its processes react to."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import asyncpg
+import msgspec
+
+from shared.eventstore.needs import Fact
+from shared.eventstore.record import Record
+from shared.messaging.inbox import CannotHandle
+from shared.messaging.topics import Delivered
+
+E = TypeVar("E", bound=msgspec.Struct)
+F = TypeVar("F", bound=Fact)
+
+
+class Foreign(msgspec.Struct, frozen=True):
+    """A tolerant view of another service's event: only the fields that we use; others may come and go."""
+
+
+class Note(NamedTuple):
+    """Bring a fact up to date: `update(what we knew or None) -> what we know now, or None to forget`."""
+
+    kind: type[Fact]
+    key: str
+    update: Callable[[Any], Fact | None]
+
+
+class Listens(NamedTuple, Generic[E]):
+    """For one event type: how to read it, and what to note of it."""
+
+    tag: str
+    event: type[E]
+    notes: Callable[[Record, E], Iterable[Note]]
+
+
+def keep(fact: Fact, key: str) -> Note:
+    """Note a fact as it is, whatever was known before."""
+    return Note(type(fact), key, lambda _: fact)
+
+
+class Intake:
+    """The effect of a consumer: facts, and reactions waiting for their processes, in one transaction."""
+
+    def __init__(self, listens: Sequence[Listens[Any]], reacts_to: Iterable[str] = ()) -> None:
+        self._listens = {item.tag: item for item in listens}
+        self._decoders = {item.tag: msgspec.json.Decoder(item.event) for item in listens}
+        self._reacts_to = frozenset(reacts_to)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        return frozenset(self._listens) | self._reacts_to
+
+    async def effect(self, connection: asyncpg.Connection, batch: Sequence[Delivered]) -> None:
+        noted = [(item, note) for item in batch for note in self._notes(item)]
+        if noted:
+            await _write_facts(connection, noted)
+        waiting = [item for item in batch if item.record.type in self._reacts_to]
+        if waiting:
+            await connection.executemany(
+                "insert into reaction (source, stream, position, record) values ($1, $2, $3, $4)",
+                [(item.source, item.record.stream, item.position, item.data) for item in waiting],
+            )
+
+    def _notes(self, item: Delivered) -> Iterable[Note]:
+        listens = self._listens.get(item.record.type)
+        if listens is None:
+            return ()
+        try:
+            event = self._decoders[item.record.type].decode(item.record.payload)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            raise CannotHandle(f"内容与约定不符：{error}") from error
+        return listens.notes(item.record, event)
+
+
+async def _write_facts(connection: asyncpg.Connection, noted: Sequence[tuple[Delivered, Note]]) -> None:
+    names = list(dict.fromkeys((note.kind.__name__, note.key) for _, note in noted))
+    rows = await connection.fetch(
+        "select f.kind, f.key, f.value from unnest($1::text[], $2::text[]) as w (kind, key)"
+        " join fact f on f.kind = w.kind and f.key = w.key",
+        [kind for kind, _ in names],
+        [key for _, key in names],
+    )
+    before = {(row["kind"], row["key"]): row["value"] for row in rows}
+    known: dict[tuple[str, str], tuple[Fact | None, Delivered]] = {}
+    for item, note in noted:
+        name = (note.kind.__name__, note.key)
+        if name in known:
+            old = known[name][0]
+        else:
+            value = before.get(name)
+            old = None if value is None else msgspec.json.decode(value, type=note.kind)
+        known[name] = (note.update(old), item)
+    kept = sorted((*name, msgspec.json.encode(fact), item) for name, (fact, item) in known.items() if fact is not None)
+    await connection.executemany(
+        "insert into fact (kind, key, value, log_id, position) values ($1, $2, $3, $4, $5)"
+        " on conflict (kind, key) do update"
+        " set value = excluded.value, log_id = excluded.log_id, position = excluded.position",
+        [(kind, key, value, item.log_id, item.position) for kind, key, value, item in kept],
+    )
+    await connection.executemany(
+        "delete from fact where kind = $1 and key = $2",
+        [name for name, (fact, _) in known.items() if fact is None],
+    )

@@ -1,0 +1,65 @@
+"""Names on the wire: topics, headers, and what a delivered event is."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from shared.eventstore.record import Record, parse
+
+PREFIX = "huchuang"
+
+
+def topic_of(service: str) -> str:
+    """`huchuang.<service>.events`."""
+    return f"{PREFIX}.{service}.events"
+
+
+def service_of(topic: str) -> str:
+    return topic.split(".")[1]
+
+
+class Delivered(NamedTuple):
+    """An event of a service as Kafka delivered it: where it stands in its log, the record, and its exact bytes."""
+
+    source: str
+    position: int
+    record: Record
+    data: bytes
+
+    @property
+    def log_id(self) -> UUID:
+        return self.record.log_id
+
+
+class Unreadable(Exception):
+    """A message that is not a record with a position."""
+
+
+def headers(service: str, position: int, record: Record) -> list[tuple[str, bytes]]:
+    """CloudEvents 1.0 attributes (Kafka binding, binary mode) and the position in the log."""
+    values = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(record.id).encode()),
+        ("ce_source", f"/{PREFIX}/{service}".encode()),
+        ("ce_type", record.type.encode()),
+        ("ce_subject", record.stream.encode()),
+        ("ce_time", record.recorded_at.isoformat().encode()),
+        ("content-type", b"application/json"),
+        ("position", str(position).encode()),
+    ]
+    if record.traceparent is not None:
+        values.append(("traceparent", record.traceparent.encode()))
+    return values
+
+
+def read_message(topic: str, message_headers: object, value: bytes | None) -> Delivered:
+    """Read one Kafka message. Raises `Unreadable`."""
+    position = next((v for k, v in message_headers or () if k == "position"), None)  # type: ignore[attr-defined]
+    if position is None or value is None or not position.isdigit():
+        raise Unreadable("没有位置或内容")
+    try:
+        record = parse(value)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise Unreadable(str(error)) from error
+    return Delivered(service_of(topic), int(position), record, value)

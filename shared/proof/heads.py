@@ -1,0 +1,129 @@
+"""Signed heads: the size and root of a service's log, signed at intervals, so that whoever holds one can tell later
+whether the log was rewritten or cut."""
+
+import asyncio
+import os
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import msgspec
+import structlog
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from shared.eventstore.interruptions import DATABASE
+from shared.eventstore.reader import LogReader
+from shared.proof.merkle import root
+
+INTERVAL = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What is signed: the JSON of this struct, byte for byte. `signed_at` is the wall clock, UTC."""
+
+    service: str
+    log_id: str
+    tree_size: int
+    root: str
+    hash: str
+    signed_at: datetime
+
+
+class SignedHead(msgspec.Struct, frozen=True, kw_only=True):
+    """A head, and an Ed25519 signature over its JSON bytes."""
+
+    head: Head
+    key_id: str
+    signature: str
+
+
+class Signer:
+    """Signs heads with a key from a file of mode 0600, made on first use."""
+
+    def __init__(self, key: Ed25519PrivateKey, service: str) -> None:
+        self._key = key
+        self.service = service
+
+    @classmethod
+    def from_file(cls, path: Path, service: str) -> "Signer":
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pem = Ed25519PrivateKey.generate().private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(pem)
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise TypeError("the log is signed with Ed25519")
+        return cls(key, service)
+
+    @property
+    def public_bytes(self) -> bytes:
+        return self._key.public_key().public_bytes_raw()
+
+    def sign(self, head: Head) -> SignedHead:
+        signature = self._key.sign(msgspec.json.encode(head))
+        return SignedHead(head=head, key_id=f"{self.service}-log", signature=b64encode(signature).decode())
+
+
+def verify_head(signed: SignedHead, public_key: bytes) -> bool:
+    """Whether the signature over a head is that of `public_key` (32 bytes, Ed25519)."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(
+            b64decode(signed.signature), msgspec.json.encode(signed.head)
+        )
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+class HeadSigner:
+    """Signs the head whenever the log has grown, at most once per interval."""
+
+    def __init__(self, pool: asyncpg.Pool, reader: LogReader, signer: Signer) -> None:
+        self._pool = pool
+        self._reader = reader
+        self._signer = signer
+        self._signed = 0
+
+    async def run(self) -> None:
+        """Sign until cancelled."""
+        while True:
+            await asyncio.sleep(INTERVAL)
+            if self._reader.head <= self._signed:
+                continue
+            try:
+                await self.sign()
+            except DATABASE as error:
+                log.warning("head_not_signed", error=repr(error))
+
+    async def sign(self) -> SignedHead:
+        """Sign the log as it is now and keep the head."""
+        row = await self._pool.fetchrow("select position, peaks from log_head")
+        digest = root(row["peaks"])
+        head = Head(
+            service=self._signer.service,
+            log_id=str(self._reader.log_id),
+            tree_size=row["position"],
+            root=digest.hex(),
+            hash="sm3",
+            signed_at=datetime.now(UTC),
+        )
+        signed = self._signer.sign(head)
+        await self._pool.execute(
+            "insert into signed_head (tree_size, root, signed_at, head) values ($1, $2, $3, $4) on conflict do nothing",
+            head.tree_size,
+            digest,
+            head.signed_at,
+            msgspec.json.encode(signed),
+        )
+        self._signed = head.tree_size
+        return signed

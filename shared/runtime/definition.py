@@ -1,0 +1,35 @@
+"""What a service consists of, as its `wiring.py` puts it together."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter
+
+from shared.eventstore.decider import Aggregate
+from shared.eventstore.listing import Lister
+from shared.eventstore.process import Process
+from shared.eventstore.store import Store
+from shared.messaging.inbox import Effect
+from shared.messaging.intake import Listens
+from shared.web.peers import Peers
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceDefinition:
+    """A service: its aggregates, what it lists, what it hears from others, what it makes happen, and its routes.
+
+    `effect` replaces the ordinary intake, for a consumer that keeps every event (the archive).
+    """
+
+    name: str
+    title: str
+    aggregates: Sequence[Aggregate[Any]]
+    routers: Sequence[APIRouter]
+    listers: Sequence[Lister] = ()
+    sources: Sequence[str] = ()
+    listens: Sequence[Listens[Any]] = ()
+    processes: Sequence[Process] = ()
+    effect: Callable[[], Effect] | None = None
+    outside: Callable[[Store, Peers], object] = field(default=lambda store, peers: peers)
+    """What the service's processes may ask (`Ask`)."""

@@ -1,0 +1,184 @@
+"""The running parts of one service process: pool, store, and the workers behind it."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import asyncpg
+import msgspec
+import structlog
+
+from shared.eventstore.follower import Follower, read_checkpoint
+from shared.eventstore.interruptions import INTERRUPTIONS
+from shared.eventstore.lease import Lease
+from shared.eventstore.listing import FOLLOWER as LISTING
+from shared.eventstore.listing import ListingProjection
+from shared.eventstore.process import Reactor, wake_due
+from shared.eventstore.reader import LogReader
+from shared.eventstore.sequencer import Sequencer
+from shared.eventstore.store import Store
+from shared.messaging.broker import ERRORS, Incarnation
+from shared.messaging.consumer import Consumer
+from shared.messaging.inbox import Inbox
+from shared.messaging.intake import Intake
+from shared.messaging.relay import READER as RELAY
+from shared.messaging.relay import Relay
+from shared.proof.heads import HeadSigner, Signer
+from shared.runtime.definition import ServiceDefinition
+from shared.runtime.settings import Settings
+from shared.vault.keys import FileMasterKey, Keyring
+from shared.web.peers import Peers
+
+log = structlog.get_logger(__name__)
+
+PROCESSES = "processes"
+CONSUMER = "intake"
+
+
+async def open_pool(dsn: str, *, minimum: int = 2, maximum: int = 10) -> asyncpg.Pool:
+    """A pool whose frozen sessions PostgreSQL ends, so that a stopped process cannot hold locks for long."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=minimum,
+        max_size=maximum,
+        command_timeout=30,
+        server_settings={"idle_in_transaction_session_timeout": "10s", "jit": "off"},
+    )
+
+
+class Parts:
+    """One service process. `start` opens the store; `work` runs the workers of this process until cancelled."""
+
+    def __init__(self, definition: ServiceDefinition, settings: Settings) -> None:
+        self.definition = definition
+        self.settings = settings
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._incarnation = Incarnation(settings.kafka)
+
+    async def start(self) -> None:
+        definition, settings = self.definition, self.settings
+        self.pool = await open_pool(settings.databases[definition.name])
+        keyring = Keyring(FileMasterKey(settings.secret(definition.name, "master.key")))
+        self.signer = Signer.from_file(settings.secret(definition.name, "log-signing.pem"), definition.name)
+        self.peers = Peers(settings, definition.name)
+        self.store = Store(self.pool, definition.aggregates, keyring)
+        self.reader = LogReader(self.pool)
+        await self.reader.start()
+        if settings.profile == "local":
+            await self.pool.execute(
+                "insert into business_clock (stands_at) values ($1) on conflict do nothing", settings.clock_start
+            )
+
+    def run(self, role: str) -> None:
+        """Start this process's tasks. Role `api` only follows the head; `worker` and `all` do the work."""
+        self._spawn("head", self.reader.listen())
+        if role == "api":
+            return
+        definition = self.definition
+        self._spawn("sequencer", Sequencer(self.pool, self.store.appended, self.reader.advance).run())
+        relay = Relay(self.pool, self.reader, definition.name, self.settings.kafka)
+        self._spawn("relay", relay.run())
+        self._spawn("heads", HeadSigner(self.pool, self.reader, self.signer).run())
+        if definition.listers:
+            projection = ListingProjection(definition.listers, self.store.types)
+            self._spawn("listing", Follower(self.pool, self.reader, LISTING, projection.apply).run())
+        reactor = Reactor(self.store, definition.outside(self.store, self.peers))
+        if definition.processes:
+            follower = Follower(self.pool, self.reader, PROCESSES, reactor.follow(definition.processes), batch=50)
+            self._spawn("processes", follower.run())
+            self._spawn("reactions", self._react(reactor))
+        if definition.sources:
+            if definition.effect is not None:
+                effect = definition.effect()
+            else:
+                reacts_to = frozenset(tag for process in definition.processes for tag in process.on)
+                effect = Intake(definition.listens, reacts_to).effect
+            inbox = Inbox(self.pool, CONSUMER, effect)
+            group = f"huchuang.{definition.name}"
+            self._spawn("consumer", Consumer(inbox, group, definition.sources, self.settings.kafka).run())
+
+    async def _react(self, reactor: Reactor) -> None:
+        """Carry out reactions to foreign events and wake due timers; one process of the service at a time."""
+        lease = Lease(self.pool, "reactions")
+        processes = self.definition.processes
+        while True:
+            done = 0
+            try:
+                if await lease.held() is not None:
+                    done = await reactor.react_to_foreign(self.pool, processes)
+                    done += await wake_due(self.pool, reactor, processes, await self.store.now())
+            except INTERRUPTIONS as error:
+                log.warning("reactions_interrupted", error=repr(error))
+                lease.lost()
+                await asyncio.sleep(0.2)
+            if not done:
+                await asyncio.sleep(0.05)
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_died)
+        self._tasks.append(task)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._incarnation.close()
+        await self.peers.close()
+        await self.pool.close()
+
+    async def ready(self) -> tuple[int, bytes]:
+        """Whether this process can do its work now: the database and the broker answer, no worker has died."""
+        checks: dict[str, str] = {}
+        try:
+            async with asyncio.timeout(3):
+                await self.pool.fetchval("select 1")
+            checks["database"] = "ok"
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            checks["database"] = type(error).__name__
+        try:
+            await self._incarnation.current()
+            checks["broker"] = "ok"
+        except ERRORS as error:
+            checks["broker"] = type(error).__name__
+        for task in self._tasks:
+            checks[task.get_name()] = "stopped" if task.done() else "ok"
+        ready = all(value == "ok" for value in checks.values())
+        body = {"status": "ready" if ready else "not_ready", "checks": checks}
+        return (200 if ready else 503), msgspec.json.encode(body)
+
+    async def progress(self) -> dict[str, Any]:
+        """How far everything is: what `huchuang clock advance` waits for and what the console shows."""
+        pool = self.pool
+        row = await pool.fetchrow(
+            "select (select position from log_head) as head, (select count(*) from unsequenced) as unsequenced,"
+            " (select count(*) from reaction) as reactions, (select stands_at from business_clock) as clock,"
+            " (select count(*) from parked where dropped_at is null) as parked,"
+            " (select min(due_at) from timer) as next_due, (select log_id from log_identity) as log_id"
+        )
+        applied = await pool.fetch("select source, log_id, watermark from applied where consumer = $1", CONSUMER)
+        followers = [RELAY]
+        if self.definition.listers:
+            followers.append(LISTING)
+        if self.definition.processes:
+            followers.append(PROCESSES)
+        clock = row["clock"]
+        return {
+            "service": self.definition.name,
+            "log_id": str(row["log_id"]),
+            "head": row["head"],
+            "unsequenced": row["unsequenced"],
+            "reactions": row["reactions"],
+            "parked": row["parked"],
+            "clock": None if clock is None else clock.isoformat(),
+            "next_due": None if row["next_due"] is None else row["next_due"].isoformat(),
+            "followers": {name: await read_checkpoint(pool, name) for name in followers},
+            "sources": list(self.definition.sources),
+            "applied": {item["source"]: item["watermark"] for item in applied},
+        }
+
+
+def _died(task: asyncio.Task[Any]) -> None:
+    """A worker that dies of something unforeseen makes the process not ready, and the supervisor is told why."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("worker_died", worker=task.get_name(), error=repr(error), exc_info=error)

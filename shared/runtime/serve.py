@@ -1,0 +1,81 @@
+"""Run a service: one uvicorn process with its workers inside, or apart by role."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+import uvicorn
+from fastapi import FastAPI
+
+from shared.runtime.definition import ServiceDefinition
+from shared.runtime.documents import add_documents
+from shared.runtime.operations import operations, sandbox
+from shared.runtime.parts import Parts
+from shared.runtime.settings import Settings
+from shared.telemetry.logs import configure_logs
+from shared.telemetry.metrics import Metrics
+from shared.telemetry.traces import configure_traces
+from shared.web.app import add_operations, create_app
+from shared.web.caller import Verifier
+
+Role = Literal["api", "worker", "all"]
+TRACE_RATIO = "HUCHUANG_TRACE_RATIO"
+
+
+def build(definition: ServiceDefinition, settings: Settings, role: str) -> FastAPI:
+    """The application of one service process; its lifespan opens and closes everything."""
+    parts = Parts(definition, settings)
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await parts.start()
+        app.state.parts = parts
+        app.state.store = parts.store
+        app.state.reader = parts.reader
+        app.state.peers = parts.peers
+        app.state.settings = settings
+        app.state.verifier = Verifier(Path(settings.issuer.jwks), settings.issuer.name, settings.issuer.audience)
+        parts.run(role)
+        try:
+            yield
+        finally:
+            await parts.stop()
+
+    routers = [*(definition.routers if role != "worker" else ()), operations(parts)]
+    if settings.profile == "local":
+        routers.append(sandbox(parts))
+
+    async def refresh() -> None:
+        progress = await parts.progress()
+        metrics.log_position.set(progress["head"])
+        metrics.relayed.set(progress["followers"]["relay"])
+        metrics.parked.set(progress["parked"])
+        for follower, position in progress["followers"].items():
+            metrics.lag.labels(follower).set(progress["head"] - position)
+
+    app = create_app(definition.name, definition.title, routers, lifespan, metrics)
+    add_operations(app, parts.ready, refresh)
+    add_documents(app)
+    return app
+
+
+def serve(definition: ServiceDefinition, settings: Settings, role: str) -> None:
+    """Serve until SIGTERM or SIGINT. Errors at the start end the process with their trace in its log."""
+    configure_logs(definition.name)
+    provider = configure_traces(
+        definition.name,
+        Path(settings.directory) / "traces" / f"{definition.name}.jsonl",
+        float(os.environ.get(TRACE_RATIO, "0.02")),
+    )
+    host, port = settings.address(definition.name)
+    app = build(definition, settings, role)
+    try:
+        uvicorn.run(
+            app, host=host, port=port, loop="uvloop", http="httptools", log_config=None, access_log=False,
+            server_header=False, timeout_graceful_shutdown=5, backlog=2048,
+        )  # fmt: skip
+    finally:
+        provider.shutdown()

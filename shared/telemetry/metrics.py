@@ -1,0 +1,26 @@
+"""Metrics: what every service counts, in Prometheus' terms."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The metrics of one service process; labels are routes, codes and names of parts, never ids."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.requests = Counter(
+            "huchuang_http_requests_total", "Requests answered", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "huchuang_http_request_seconds", "Time to answer", ["method", "route"], registry=self.registry
+        )
+        self.log_position = Gauge("huchuang_log_position", "Length of the service's log", registry=self.registry)
+        self.relayed = Gauge("huchuang_relay_position", "Published up to this position", registry=self.registry)
+        self.lag = Gauge("huchuang_follower_lag", "Events not yet applied", ["follower"], registry=self.registry)
+        self.parked = Gauge("huchuang_parked_messages", "Messages put aside", registry=self.registry)
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)

@@ -1,0 +1,174 @@
+"""The application frame of every service: one pure ASGI middleware, health, metrics, problem documents."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.telemetry.metrics import CONTENT_TYPE, Metrics
+from shared.telemetry.traces import parse_traceparent
+from shared.values.ids import uuid7
+from shared.web.problem import Problem, of_validation, on_problem
+
+MAX_BODY = 1024 * 1024
+
+log = structlog.get_logger(__name__)
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(service: str, title: str, routers: Sequence[APIRouter], lifespan: Lifespan, metrics: Metrics) -> FastAPI:
+    """A service's application; its routes are those of `routers`, which are guarded."""
+    app = FastAPI(
+        title=f"沪创 · {title}",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.service = service
+    app.state.metrics = metrics
+    for router in routers:
+        app.include_router(router)
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(asyncpg.PostgresError, _on_database)
+    app.add_exception_handler(asyncpg.InterfaceError, _on_database)
+    app.add_exception_handler(OSError, _on_database)
+    app.add_middleware(Edge, metrics=metrics)
+    return app
+
+
+async def _on_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return of_validation(error.errors()).response(request.url.path)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {404: ("not_found", "没有这个地址"), 405: ("method_not_allowed", "这个地址不支持此方法")}
+    code, detail = codes.get(error.status_code, ("invalid_request", "请求无法处理"))
+    headers = dict(error.headers or {})
+    return Problem(error.status_code, code, detail, headers=headers).response(request.url.path)
+
+
+async def _on_database(request: Request, error: Exception) -> Response:
+    log.error("database_unavailable", error=type(error).__name__, message=str(error)[:200])
+    problem = Problem(503, "temporarily_unavailable", "服务暂时不可用，请稍后重试", headers={"Retry-After": "2"})
+    return problem.response(request.url.path)
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class Edge:
+    """Correlation, size limit, span, metrics and the last resort for errors, without a task or a queue per request."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._tracer = trace.get_tracer("huchuang")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        correlation = scope["correlation"] = _correlation(headers.get(b"x-correlation-id"))
+        started = time.perf_counter()
+        status = 500
+        responding = False
+
+        async def respond(message: Message) -> None:
+            nonlocal status, responding
+            if message["type"] == "http.response.start":
+                responding = True
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-correlation-id", str(correlation).encode())]
+            await send(message)
+
+        parent = parse_traceparent(headers.get(b"traceparent", b"").decode("latin-1"))
+        context = trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent else None
+        with self._tracer.start_as_current_span(
+            scope["method"], context=context, kind=SpanKind.SERVER, record_exception=False
+        ) as span:
+            try:
+                await self._app(scope, _limited(headers, receive), respond)
+            except _TooLarge:
+                await _answer(Problem(413, "too_large", "请求内容不能超过 1 MiB"), scope, receive, respond)
+            except Exception as error:
+                log.exception("unhandled_error", error=type(error).__name__)
+                if responding:
+                    raise
+                await _answer(Problem(500, "internal_error", "服务内部错误，已记录"), scope, receive, respond)
+            route = getattr(scope.get("route"), "path", "unmatched")
+            span.update_name(f"{scope['method']} {route}")
+            span.set_attribute("http.response.status_code", status)
+        self._metrics.requests.labels(scope["method"], route, status).inc()
+        self._metrics.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
+
+
+async def _answer(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    await problem.response(scope["path"])(scope, receive, send)
+
+
+def _correlation(value: bytes | None) -> UUID:
+    if value is not None:
+        try:
+            return UUID(value.decode("latin-1"))
+        except ValueError:
+            pass
+    return uuid7()
+
+
+def _limited(headers: dict[bytes, bytes], receive: Receive) -> Receive:
+    declared = headers.get(b"content-length")
+    if declared is not None and declared.isdigit() and int(declared) <= MAX_BODY:
+        return receive
+    seen = 0
+
+    async def limited() -> Message:
+        nonlocal seen
+        if declared is not None and (not declared.isdigit() or int(declared) > MAX_BODY):
+            raise _TooLarge
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > MAX_BODY:
+            raise _TooLarge
+        return message
+
+    return limited
+
+
+def add_operations(app: FastAPI, ready: Callable[[], Any], refresh: Callable[[], Any]) -> None:
+    """`/healthz`, `/readyz`, `/metrics`: for machines on the inside, without a token."""
+
+    async def healthz(_: Request) -> Response:
+        return Response(b'{"status":"alive"}', media_type="application/json")
+
+    async def readyz(_: Request) -> Response:
+        status, body = await ready()
+        return Response(body, status, media_type="application/json")
+
+    async def metrics(request: Request) -> Response:
+        await refresh()
+        return Response(request.app.state.metrics.render(), media_type=CONTENT_TYPE)
+
+    app.add_route("/healthz", healthz)
+    app.add_route("/readyz", readyz)
+    app.add_route("/metrics", metrics)

@@ -1,0 +1,102 @@
+"""From a request to a command and back: one way for every POST."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from fastapi import Request
+from fastapi.responses import Response
+from opentelemetry import trace
+
+from shared.eventstore.decider import FieldError, Rejection
+from shared.eventstore.needs import IdempotencyKey, Needs
+from shared.eventstore.store import Contended, Context, KeyReused, Store, TwinStillRunning
+from shared.eventstore.work import Answer, Handler, Work, fingerprint
+from shared.telemetry.traces import traceparent_of
+from shared.values.ids import uuid7
+from shared.web.caller import caller_of
+from shared.web.problem import Problem, of_rejection
+
+KEY_LENGTH = 255
+
+
+def store_of(request: Request) -> Store:
+    store: Store = request.app.state.store
+    return store
+
+
+async def command(
+    request: Request, needs: Needs, handler: Handler, *, on_behalf_of: str | None = None, location: str | None = None
+) -> Response:
+    """Carry out a command for the caller of `request` and answer with what came of it.
+
+    `location`, with `{id}` for the stream, becomes the `Location` header of a 201.
+    """
+    caller = caller_of(request)
+    span = trace.get_current_span().get_span_context()
+    context = Context(
+        actor=caller.actor(on_behalf_of),
+        correlation_id=correlation_of(request),
+        traceparent=traceparent_of(span) if span.is_valid else None,
+    )
+    key = await _idempotency_key(request, caller.client)
+    try:
+        carried = await store_of(request).carry_out(needs, handler, context, key)
+    except KeyReused:
+        raise Problem(422, "idempotency_key_reused", "这个 Idempotency-Key 已用于另一份请求，请换一个") from None
+    except TwinStillRunning:
+        raise _later(409, "request_in_progress", "同一 Idempotency-Key 的请求仍在处理，请稍后重试") from None
+    except Contended:
+        raise _later(503, "contended", "同时处理的请求过多，请稍后重试") from None
+    if isinstance(carried.outcome, Rejection):
+        raise of_rejection(carried.outcome)
+    return _response(carried.outcome, repeated=carried.repeated, location=location)
+
+
+def _later(status: int, code: str, detail: str) -> Problem:
+    return Problem(status, code, detail, headers={"Retry-After": "1"})
+
+
+def _response(answer: Answer, *, repeated: bool, location: str | None) -> Response:
+    headers: dict[str, str] = {}
+    if repeated:
+        headers["Idempotent-Replayed"] = "true"
+    if answer.stream is not None:
+        headers["ETag"] = f'"{answer.version}"'
+        headers["Consistency-Token"] = f"{answer.stream}@{answer.version}"
+        if location is not None and answer.status == 201:
+            headers["Location"] = location.format(id=answer.stream)
+    return Response(answer.body, answer.status, media_type="application/json", headers=headers)
+
+
+def correlation_of(request: Request) -> UUID:
+    """The request's correlation id: its own if it is a UUID, else a new one."""
+    given: UUID | None = request.scope.get("correlation")
+    return given or uuid7()
+
+
+async def _idempotency_key(request: Request, client: str) -> IdempotencyKey | None:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= KEY_LENGTH:
+        raise Problem(400, "idempotency_key_invalid", f"Idempotency-Key 须为 1 至 {KEY_LENGTH} 个字符")
+    body = await request.body()
+    return IdempotencyKey(client, key, fingerprint(request.method.encode(), request.url.path.encode(), body))
+
+
+def answer(work: Work, stream: str, body: Any, status: int = 200) -> Answer:
+    """An answer about a stream, with its version for the ETag and the consistency token."""
+    return Answer(status, msgspec.json.encode(body), stream, work.version(stream))
+
+
+def unknown(what: str, pointer: str | None = None) -> Rejection:
+    """The rejection of an id that leads nowhere: 404, or 422 when the id stood in a field of the body."""
+    if pointer is None:
+        return Rejection(code="not_found", detail=f"没有找到这个{what}", status=404)
+    return Rejection(
+        code="invalid_request",
+        detail="请求内容有误，请按提示修改",
+        status=422,
+        fields=(FieldError(pointer, "unknown_id", f"没有找到这个{what}"),),
+    )

@@ -1,0 +1,71 @@
+"""Field types of request bodies: each validates by the project's own values and says in Chinese what is wrong."""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from shared.values.bank_card import parse_account_number
+from shared.values.credit_code import parse_credit_code
+from shared.values.districts import parse_district
+from shared.values.ids import parse_id
+from shared.values.mobile import parse_mobile
+from shared.values.money import parse_money
+from shared.values.rejected import Invalid
+from shared.web.problem import FieldValueError
+
+
+def checked(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A pydantic validator from a parser that returns a value or an `Invalid`."""
+
+    def check(value: Any) -> Any:
+        parsed = parse(value)
+        if isinstance(parsed, Invalid):
+            raise FieldValueError(parsed.code, parsed.message)
+        return parsed
+
+    return check
+
+
+def identifier(prefix: str) -> Any:
+    """An id of one kind, such as `per_…`."""
+
+    def check(text: str) -> str:
+        found = parse_id(prefix, text)
+        if isinstance(found, Invalid):
+            raise FieldValueError(found.code, found.message)
+        return found
+
+    pattern = rf"^{prefix}_[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$"
+    return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "pattern": pattern})]
+
+
+def _account(text: str) -> str:
+    found = parse_account_number(text)
+    if isinstance(found, Invalid):
+        raise FieldValueError(found.code, found.message)
+    return str(found.number)
+
+
+def _clean(text: str) -> str:
+    if text != text.strip() or any(ord(c) < 32 or ord(c) == 127 for c in text):
+        raise FieldValueError("text.form", "首尾不能有空格，且不能含控制字符")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_clean)]
+Text = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_clean)]
+Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
+District = Annotated[str, AfterValidator(checked(parse_district))]
+CreditCode = Annotated[str, AfterValidator(checked(parse_credit_code))]
+Mobile = Annotated[str, AfterValidator(checked(parse_mobile))]
+AccountNumber = Annotated[str, AfterValidator(_account)]
+Money = Annotated[
+    Decimal,
+    BeforeValidator(checked(parse_money)),
+    WithJsonSchema({"type": "string", "pattern": r"^(0|[1-9][0-9]{0,15})(\.[0-9]{1,2})?$", "examples": ["1800.00"]}),
+]
+Area = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$")]
+Day = date

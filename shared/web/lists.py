@@ -1,0 +1,57 @@
+"""Lists: cursor paging with `Link`, consistency tokens, the same for every resource."""
+
+import base64
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from shared.eventstore.listing import caught_up, read_page
+from shared.web.problem import Problem
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+PATIENCE = 5.0
+
+
+async def page(request: Request, kind: str, facets: Sequence[str], *, newest_first: bool = False) -> Response:
+    """`{"items": […], "next": cursor|null}`.
+
+    Query: `limit` (1 to 200), `cursor`. A `Consistency-Token` header makes the list wait for what it stands for.
+    """
+    limit = _limit(request.query_params.get("limit"))
+    after = _cursor(request.query_params.get("cursor"))
+    token = request.headers.get("consistency-token")
+    state = request.app.state
+    if token is not None and not await caught_up(state.store.pool, state.reader, token, PATIENCE):
+        raise Problem(503, "not_caught_up", "列表尚未更新到所求的版本，请稍后重试", headers={"Retry-After": "1"})
+    found = await read_page(state.store.pool, kind, facets, after, limit, newest_first=newest_first)
+    following = None if found.next is None else base64.urlsafe_b64encode(found.next.encode()).decode()
+    body = b'{"items":[' + b",".join(found.items) + b'],"next":' + _quoted(following) + b"}"
+    headers = {}
+    if following is not None:
+        query = urlencode({**request.query_params, "cursor": following})
+        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _quoted(cursor: str | None) -> bytes:
+    return b"null" if cursor is None else f'"{cursor}"'.encode()
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_LIMIT
+    if not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
+        raise Problem(400, "limit_invalid", f"limit 须为 1 至 {MAX_LIMIT} 的整数")
+    return int(text)
+
+
+def _cursor(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return base64.urlsafe_b64decode(text.encode()).decode()
+    except ValueError as error:
+        raise Problem(400, "cursor_invalid", "cursor 无效，请从第一页重新开始") from error

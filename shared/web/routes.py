@@ -1,0 +1,52 @@
+"""Routes that check their caller, and bodies that refuse what they do not know."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
+
+from shared.web.caller import PUBLIC, admit, allowed
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "问题说明（RFC 9457）",
+        "content": {"application/problem+json": {"schema": {"type": "object"}}},
+    }
+}
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GuardedRoute(APIRoute):
+    """A route that admits only the roles which its endpoint declares; one that declares none does not start."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        patterns = allowed(endpoint)
+        extra = {**(options.get("openapi_extra") or {}), "x-roles": list(patterns)}
+        if PUBLIC not in patterns:
+            extra["security"] = [{"bearer": []}]
+        options["openapi_extra"] = extra
+        options["responses"] = {**PROBLEMS, **(options.get("responses") or {})}
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        patterns = allowed(self.endpoint)
+
+        async def guarded(request: Request) -> Response:
+            admit(request, patterns)
+            return await handle(request)
+
+        return guarded
+
+
+def router(tag: str, prefix: str = "/v1") -> APIRouter:
+    """A router whose routes are all guarded."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=GuardedRoute)
