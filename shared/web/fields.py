@@ -29,17 +29,28 @@ def checked(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return check
 
 
-def identifier(prefix: str) -> Any:
-    """An id of one kind, such as `per_…`."""
-
+def _id_check(prefix: str) -> AfterValidator:
     def check(text: str) -> str:
         found = parse_id(prefix, text)
         if isinstance(found, Invalid):
             raise FieldValueError(found.code, found.message)
         return found
 
+    return AfterValidator(check)
+
+
+def _id_schema(prefix: str) -> WithJsonSchema:
     pattern = rf"^{prefix}_[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$"
-    return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "pattern": pattern})]
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+PersonRef = Annotated[str, _id_check("per"), _id_schema("per")]
+OrganisationRef = Annotated[str, _id_check("org"), _id_schema("org")]
+ClaimRef = Annotated[str, _id_check("clm"), _id_schema("clm")]
+InstitutionRef = Annotated[str, _id_check("ins"), _id_schema("ins")]
+ProjectRef = Annotated[str, _id_check("prj"), _id_schema("prj")]
+ClassRef = Annotated[str, _id_check("cls"), _id_schema("cls")]
+ConsentRef = Annotated[str, _id_check("con"), _id_schema("con")]
 
 
 def _account(text: str) -> str:

@@ -1,0 +1,124 @@
+"""`/v1/organisations`: founders' enterprises and who holds which role in them."""
+
+from datetime import date
+
+from fastapi import Request
+from fastapi.responses import Response
+from pydantic import Field
+
+from services.registry.domain.organisation import (
+    ORGANISATION,
+    Organisation,
+    RecordRole,
+    RegisterOrganisation,
+    RoleKind,
+    decide,
+)
+from shared.eventstore.decider import Rejection
+from shared.eventstore.needs import Needs
+from shared.eventstore.work import Answer, Work
+from shared.values.calendar import shanghai_date
+from shared.values.ids import OrganisationId, PersonId, new_id, uuid7
+from shared.web.caller import allow
+from shared.web.command import answer, command, store_of, unknown
+from shared.web.fields import Area, CreditCode, Name, PersonRef
+from shared.web.lists import page
+from shared.web.problem import of_rejection
+from shared.web.routes import Body, router
+
+api = router("组织")
+
+REGISTRARS = ("app", "district:*/*", "city")
+READERS = (*REGISTRARS, "service:*", "auditor")
+
+
+class NewOrganisation(Body):
+    name: Name
+    credit_code: CreditCode
+    area: Area
+    registered_on: date
+
+
+class NewRole(Body):
+    person_id: PersonRef
+    role: RoleKind
+    since: date
+    until: date | None = None
+    evidence: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+def shown(id: str, organisation: Organisation) -> dict[str, object]:
+    return {
+        "id": id,
+        "status": organisation.status,
+        "name": organisation.name,
+        "credit_code": organisation.credit_code,
+        "area": organisation.area,
+        "registered_on": organisation.registered_on,
+        "deregistered_on": organisation.deregistered_on,
+        "roles": organisation.roles,
+    }
+
+
+@api.post("/organisations", status_code=201, summary="登记组织")
+@allow(*REGISTRARS)
+async def register(request: Request, body: NewOrganisation) -> Response:
+    organisation_id = OrganisationId(new_id("org", uuid7()))
+
+    def handle(work: Work) -> Answer | Rejection:
+        decision = decide(
+            RegisterOrganisation(
+                organisation_id,
+                body.name,
+                body.credit_code,
+                body.area,
+                body.registered_on,
+                shanghai_date(work.now),
+                work.holder("organisation/credit-code", body.credit_code),
+            ),
+            work.state(ORGANISATION, organisation_id),
+        )
+        if isinstance(decision, Rejection):
+            return decision
+        organisation = work.append(ORGANISATION, organisation_id, decision)
+        return answer(work, organisation_id, shown(organisation_id, organisation), 201)
+
+    needs = Needs(unique=(("organisation/credit-code", body.credit_code),))
+    return await command(request, needs, handle, location="/v1/organisations/{id}")
+
+
+@api.post("/organisations/{organisation_id}/roles", status_code=201, summary="登记角色")
+@allow(*REGISTRARS)
+async def record_role(request: Request, organisation_id: str, body: NewRole) -> Response:
+    def handle(work: Work) -> Answer | Rejection:
+        if not work.exists(body.person_id):
+            return unknown("人员", "/person_id")
+        decision = decide(
+            RecordRole(
+                PersonId(body.person_id), body.role, body.since, body.until, body.evidence, shanghai_date(work.now)
+            ),
+            work.state(ORGANISATION, organisation_id),
+        )
+        if isinstance(decision, Rejection):
+            return decision
+        organisation = work.append(ORGANISATION, organisation_id, decision)
+        return answer(work, organisation_id, shown(organisation_id, organisation), 201)
+
+    return await command(request, Needs(streams=(organisation_id, body.person_id)), handle)
+
+
+@api.get("/organisations", summary="组织列表")
+@allow("city", "auditor", "ops", "district:*/*")
+async def listed(request: Request) -> Response:
+    return await page(request, "organisation", [])
+
+
+@api.get("/organisations/{organisation_id}", summary="组织")
+@allow(*READERS)
+async def read(request: Request, organisation_id: str) -> Response:
+    work = await store_of(request).look(Needs(streams=(organisation_id,)))
+    if not work.exists(organisation_id) or not organisation_id.startswith(f"{ORGANISATION.prefix}_"):
+        raise of_rejection(unknown("组织"))
+    body = shown(organisation_id, work.state(ORGANISATION, organisation_id))
+    found = answer(work, organisation_id, body)
+    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
