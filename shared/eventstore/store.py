@@ -14,7 +14,7 @@ from shared.eventstore.decider import Aggregate, Rejection
 from shared.eventstore.grouping import Grouped
 from shared.eventstore.needs import Found, IdempotencyKey, Needs, StoredAnswer, StoredEvent
 from shared.eventstore.record import Actor, EventTypes
-from shared.eventstore.work import Answer, Handler, Work
+from shared.eventstore.work import Answer, Handler, NeedsMore, Work
 from shared.values.ids import uuid7
 from shared.values.personal import REDACTED, Redacted, Sealed
 from shared.vault.keys import Keyring, unseal
@@ -113,8 +113,12 @@ class Store:
             found = await self._load((needs, key))
             if key is not None and (stored := found.answers.get((key.client, key.key))) is not None:
                 return self._stored(stored, key)
-            work = Work(found, self.types, self.keyring, found.clock or self._wall())
-            outcome = handler(work)
+            work = Work(found, needs, self.types, self.keyring, found.clock or self._wall())
+            try:
+                outcome = handler(work)
+            except NeedsMore as more:
+                needs = msgspec.structs.replace(needs, streams=(*needs.streams, *more.streams))
+                continue
             if isinstance(outcome, Rejection) or not work.events:
                 return Carried(outcome)
             sealed = None if key is None else self.keyring.seal_answer(outcome.body, _answer_name(key))
@@ -161,7 +165,7 @@ class Store:
     async def look(self, needs: Needs) -> Work:
         """The same view that a command has, for answers that must be current; grouped like commands."""
         found = await self._load((needs, None))
-        return Work(found, self.types, self.keyring, found.clock or self._wall())
+        return Work(found, needs, self.types, self.keyring, found.clock or self._wall())
 
     async def now(self) -> datetime:
         """The business clock, UTC."""

@@ -21,7 +21,7 @@ from shared.eventstore.decider import (
     TakePlace,
     Use,
 )
-from shared.eventstore.needs import Fact, Found, StoredEvent
+from shared.eventstore.needs import Fact, Found, Needs, StoredEvent
 from shared.eventstore.record import EventTypes, encode_payload
 from shared.values.ids import uuid7
 from shared.values.personal import Clear, Sealed
@@ -90,10 +90,23 @@ class Work:
     effects of its own. `now` is the business clock, UTC.
     """
 
-    __slots__ = ("_aggregates", "_found", "_keyring", "_open", "_types", "events", "limits", "new_keys", "now", "rows")
+    __slots__ = (
+        "_aggregates",
+        "_found",
+        "_keyring",
+        "_needs",
+        "_open",
+        "_types",
+        "events",
+        "limits",
+        "new_keys",
+        "now",
+        "rows",
+    )
 
-    def __init__(self, found: Found, types: EventTypes, keyring: Keyring, now: datetime) -> None:
+    def __init__(self, found: Found, needs: Needs, types: EventTypes, keyring: Keyring, now: datetime) -> None:
         self._found = found
+        self._needs = needs
         self._types = types
         self._keyring = keyring
         self._open: dict[str, _Open] = {}
@@ -154,6 +167,12 @@ class Work:
         used, bound = self._found.bounded.get((scope, key), (Decimal(0), Decimal(0)))
         return bound - used
 
+    def require(self, *streams: str) -> None:
+        """Make sure that these streams are loaded; the handler is run again when they were not."""
+        missing = tuple(stream for stream in streams if stream not in self._needs.streams)
+        if missing:
+            raise NeedsMore(missing)
+
     # -- writing --------------------------------------------------------------------------------------------------
 
     def append(self, aggregate: Aggregate[S], stream: str, events: Iterable[Event]) -> S:
@@ -201,6 +220,14 @@ class Work:
                 self.new_keys[subject] = wrapped
                 return key
         return self._keyring.key(subject, wrapped)
+
+
+class NeedsMore(Exception):
+    """A handler found out, from what was loaded, what else it needs: it runs again with these streams as well."""
+
+    def __init__(self, streams: tuple[str, ...]) -> None:
+        super().__init__(streams)
+        self.streams = streams
 
 
 class ErasedSubject(Exception):

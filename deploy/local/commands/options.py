@@ -1,0 +1,11 @@
+"""Options that several commands take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.local.stack import DEFAULT_DIRECTORY
+
+Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Where the stack keeps everything.")]
+DEFAULT_DATA = DEFAULT_DIRECTORY

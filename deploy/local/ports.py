@@ -1,0 +1,61 @@
+"""Which ports the stack listens on: six in a row for the services, one each for the broker and PostgreSQL."""
+
+import errno
+import socket
+from collections.abc import Iterable
+
+from deploy.local.failures import StackFailed
+from deploy.local.settings import SERVICES
+
+DEFAULT_BASE = 8101
+LOOPBACK = "127.0.0.1"
+STEP = 100  # how far a stack moves on when a port is taken
+LAST = 32000  # below the ports that the system gives to outgoing connections
+
+
+class NoFreePorts(StackFailed):
+    """No row of free ports was found."""
+
+
+def is_free(port: int) -> bool:
+    """Could we listen on this loopback port now?"""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection that has just ended is no obstacle
+        try:
+            probe.bind((LOOPBACK, port))
+            probe.listen(1)
+        except OSError as refused:
+            if refused.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+        return True
+
+
+def any_free() -> int:
+    """A port that nobody listens on, chosen by the system."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def service_ports(base: int) -> dict[str, int]:
+    """registry on `base`, then training, subsidy, loans, notify, audit."""
+    return {service: base + place for place, service in enumerate(SERVICES)}
+
+
+def find_base(preferred: int = DEFAULT_BASE) -> int:
+    """`preferred` when its six ports are free, else the next base of which all six are."""
+    for base in range(preferred, LAST, STEP):
+        if all(is_free(port) for port in service_ports(base).values()):
+            return base
+    raise NoFreePorts(f"no six free ports in a row from {preferred} on (steps of {STEP})")
+
+
+def find_port(start: int, *, not_in: Iterable[int] = ()) -> int:
+    """The first free port from `start` on."""
+    taken = set(not_in)
+    for port in range(start, LAST):
+        if port not in taken and is_free(port):
+            return port
+    raise NoFreePorts(f"no free port between {start} and {LAST}")

@@ -1,0 +1,121 @@
+"""What a start decides, what it writes down, and what others read."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from deploy.local import broker, databases, endpoints, plan, ports, settings
+from deploy.local.commands.setup import from_environment
+from deploy.local.failures import StackFailed
+from deploy.local.plan import StackOptions, make_plan
+from deploy.local.settings import SERVICES
+from deploy.local.tokens import SandboxIssuer
+
+
+@pytest.fixture
+def all_free(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Every port is free but those in the set that this gives."""
+    taken: set[int] = set()
+    monkeypatch.setattr(ports, "is_free", lambda port: port not in taken)
+    return taken
+
+
+def planned(directory: Path, **options: object) -> plan.Plan:
+    made = make_plan(directory, StackOptions(**options), SandboxIssuer(directory / "keys"))  # type: ignore[arg-type]
+    settings.write(made.settings, directory / settings.FILE)
+    return made
+
+
+def test_the_first_start_takes_the_ports_of_the_design(tmp_path: Path, all_free: set[int]) -> None:
+    made = planned(tmp_path)
+    assert made.settings.services["registry"] == "http://127.0.0.1:8101"
+    assert made.settings.services["audit"] == "http://127.0.0.1:8106"
+    assert made.settings.kafka == f"127.0.0.1:{made.broker_port}"
+    assert made.postgres_port != made.broker_port
+
+
+def test_ports_are_kept_over_restarts_and_left_when_taken(tmp_path: Path, all_free: set[int]) -> None:
+    first = planned(tmp_path, port_base=9001)
+    assert planned(tmp_path).settings.services == first.settings.services
+    assert planned(tmp_path).postgres_port == first.postgres_port
+    all_free.add(9003)
+    assert planned(tmp_path).settings.services["registry"] == "http://127.0.0.1:8101"
+
+
+def test_each_service_gets_its_own_database_role_and_password(tmp_path: Path, all_free: set[int]) -> None:
+    made = planned(tmp_path)
+    assert len(set(made.passwords.values())) == len(SERVICES) + 1
+    for service, dsn in made.settings.databases.items():
+        role = f"huchuang_{service}"
+        assert dsn == f"postgresql://{role}:{made.passwords[role]}@127.0.0.1:{made.postgres_port}/{role}"
+    assert planned(tmp_path).passwords == made.passwords
+
+
+def test_what_runs_elsewhere_gets_no_port(tmp_path: Path, all_free: set[int]) -> None:
+    made = planned(tmp_path, broker="kafka.example:9092", postgres="postgresql://boss:pw@db.example:5433/postgres?a=b")
+    assert (made.broker_port, made.postgres_port) == (None, None)
+    assert made.settings.kafka == "kafka.example:9092"
+    assert made.settings.databases["loans"].endswith("@db.example:5433/huchuang_loans?a=b")
+
+
+@pytest.mark.parametrize("choice", ["apache", "rabbit", "host", "host:port", "http://host:9092"])
+def test_a_broker_that_is_not_supported_is_refused_with_what_is(choice: str) -> None:
+    with pytest.raises(ValueError, match="supported: tansu, or HOST:PORT"):
+        broker.external_bootstrap(choice)
+
+
+def test_a_database_that_is_no_url_is_refused() -> None:
+    with pytest.raises(StackFailed, match="postgresql://"):
+        plan.check_options(StackOptions(postgres="localhost:5432"))
+
+
+def test_settings_are_private_and_come_back_as_they_were(tmp_path: Path, all_free: set[int]) -> None:
+    made = planned(tmp_path)
+    file = tmp_path / "stack.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert settings.read(tmp_path) == made.settings
+    assert made.settings.address("subsidy") == ("127.0.0.1", 8103)
+    assert made.settings.clock_start.isoformat() == "2025-03-03T09:00:00+08:00"
+
+
+def test_missing_settings_say_what_writes_them(tmp_path: Path) -> None:
+    with pytest.raises(settings.SettingsMissing, match="huchuang up"):
+        settings.read(tmp_path)
+
+
+def test_endpoints_have_the_fixed_names(tmp_path: Path, all_free: set[int]) -> None:
+    made = planned(tmp_path)
+    issuer = SandboxIssuer(tmp_path / "keys")
+    endpoints.write(endpoints.of(made.settings, "postgresql://reader", issuer.tokens()), tmp_path)
+    written = json.loads((tmp_path / "endpoints.json").read_text())
+    assert set(written) == {"services", "console", "kafka", "postgres", "tokens"}
+    assert list(written["services"]) == list(SERVICES)
+    assert written["console"] == "http://127.0.0.1:8106/console"
+    endpoints.remove(tmp_path)
+    assert endpoints.read(tmp_path) is None
+
+
+def test_a_role_replaces_the_administrators_login_only() -> None:
+    assert databases.dsn("postgresql://a:b@h:1/x", "r", "p/w", "d") == "postgresql://r:p%2Fw@h:1/d"
+
+
+def test_a_container_knows_its_own_database_only(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+    variables = {
+        "HUCHUANG_SERVICE": "loans",
+        "HUCHUANG_POSTGRES": "postgres:5432",
+        "HUCHUANG_POSTGRES_PASSWORD_FILE": str(password),
+        "HUCHUANG_KAFKA": "kafka:9092",
+        "HUCHUANG_ISSUER": "https://id.example",
+        "HUCHUANG_ISSUER_JWKS": "/run/secrets/issuer_jwks",
+    }
+    made = from_environment(tmp_path, variables)
+    assert made.databases == {"loans": "postgresql://huchuang_loans:secret@postgres:5432/huchuang_loans"}
+    assert made.profile == "compose"
+    assert made.issuer.key is None
+    del variables["HUCHUANG_KAFKA"]
+    with pytest.raises(StackFailed, match="HUCHUANG_KAFKA"):
+        from_environment(tmp_path, variables)
