@@ -1,5 +1,5 @@
 """The read models of the audit service."""
 
-from sqlalchemy import MetaData
+from services.audit.archive.tables import METADATA
 
-METADATA = MetaData()
+__all__ = ["METADATA"]

@@ -456,7 +456,7 @@ def decide(command: ClaimCommand, claim: Claim) -> Decision:
         case ApproveClaim():
             return _approve(command, claim)
         case RejectClaim():
-            if claim.status not in (*IN_REVIEW, "approved", "in_public_notice"):
+            if claim.status not in (*IN_REVIEW, "approved", "in_public_notice", "payable") or claim.batch_id:
                 return wrong_state(claim, "不予批准")
             return [ClaimRejected(command.decided_by, command.reasons, command.today)]
         case WithdrawClaim():

@@ -1,0 +1,127 @@
+"""A history told in Chinese, one line per event."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from services.audit.archive.history import Located
+from shared.eventstore.record import Record
+from shared.values.clocks import SHANGHAI
+from shared.values.districts import District
+
+Event = dict[str, Any]
+
+SERVICES = {
+    "registry": "登记",
+    "training": "培训",
+    "subsidy": "补贴",
+    "loans": "贷款",
+    "notify": "通知",
+    "audit": "审计",
+}
+
+HOLDS = {
+    "objection": "异议待核实",
+    "policy": "等待适用政策",
+    "budget": "等待预算",
+    "certificate_revoked": "证书被撤销",
+    "death": "申请人身故",
+    "deregistration": "组织注销",
+    "calendar": "等待工作日安排",
+}
+
+PHRASES: dict[str, Callable[[Event], str]] = {
+    "registry.PersonRegistered.v1": lambda e: "申请人完成实名登记",
+    "registry.ConsentGiven.v1": lambda e: "申请人单独同意向银行推荐",
+    "registry.ConsentWithdrawn.v1": lambda e: "申请人撤回同意",
+    "registry.PersonDied.v1": lambda e: f"登记死亡（{e['died_on']}）",
+    "registry.OrganisationRegistered.v1": lambda e: f"登记组织“{e['name']}”，成立于 {e['registered_on']}",
+    "registry.RoleRecorded.v1": lambda e: f"登记任职，自 {e['since']} 起",
+    "registry.OrganisationDeregistered.v1": lambda e: f"组织注销（{e['deregistered_on']}）",
+    "registry.PersonalDataDisclosed.v1": lambda e: "查阅个人信息（已留痕）",
+    "training.CertificateIssued.v1": lambda e: f"颁发证书 {e['number']}（{e['issued_on']}）",
+    "training.CertificateRevoked.v1": lambda e: f"撤销证书 {e['number']}",
+    "subsidy.ClaimSubmitted.v1": lambda e: (
+        f"提交申请，由{_district(e['accepting_district'])}受理，{_district(e['review_district'])}审核"
+    ),
+    "subsidy.ClaimScreened.v1": lambda e: _screened(e),
+    "subsidy.PayeeChecked.v1": lambda e: "收款账户户名与本人一致" if e["matches"] else "收款账户户名与本人不一致",
+    "subsidy.CorrectionRequested.v1": lambda e: f"一次性告知补正，期限 {e['due_on']}",
+    "subsidy.ClaimCorrected.v1": lambda e: "补正收款账户",
+    "subsidy.ClaimReviewed.v1": lambda e: "审核人建议批准",
+    "subsidy.ClaimApproved.v1": lambda e: f"第二人批准，承诺 {e['amount']} 元（预算 {e['budget_line']}）",
+    "subsidy.ClaimRejected.v1": lambda e: "不予批准：" + "；".join(e["reasons"]),
+    "subsidy.ClaimWithdrawn.v1": lambda e: "申请人撤回",
+    "subsidy.ClaimHeld.v1": lambda e: f"暂停：{HOLDS.get(e['reason'], e['reason'])}，等待{e['waiting_for']}",
+    "subsidy.HoldLifted.v1": lambda e: f"恢复：{HOLDS.get(e['reason'], e['reason'])}已解除",
+    "subsidy.ClaimNoticed.v1": lambda e: f"列入公示，至 {e['last_day']}",
+    "subsidy.NoticeEnded.v1": lambda e: "公示期满",
+    "subsidy.NoticeDrafted.v1": lambda e: f"编制公示名单，共 {len(e['entries'])} 人",
+    "subsidy.ObjectionRaised.v1": lambda e: f"收到异议，须于 {e['settle_by']} 前处理",
+    "subsidy.ObjectionDecided.v1": lambda e: "异议成立" if e["upheld"] else "异议不成立",
+    "subsidy.PaymentBatchMade.v1": lambda e: f"制作发放批次，{e['count']} 笔共 {e['total']} 元",
+    "subsidy.PaymentBatchReleased.v1": lambda e: "第二人放行发放批次",
+    "subsidy.PaymentReserved.v1": lambda e: "列入发放批次",
+    "subsidy.PaymentDropped.v1": lambda e: "放行时因暂停移出批次",
+    "subsidy.PaymentOrdered.v1": lambda e: f"向银行发出付款指令（第 {e['attempt']} 次）",
+    "subsidy.ClaimPaid.v1": lambda e: f"补贴 {e['amount']} 元到账（{e['paid_on']}）",
+    "subsidy.PaymentReturned.v1": lambda e: f"退票：{e['reason']}",
+    "subsidy.PaymentUnknown.v1": lambda e: "银行尚不能确认结果",
+    "notify.MessageSent.v1": lambda e: "发送通知",
+    "notify.MessageRead.v1": lambda e: "通知已读",
+}
+
+
+def _district(code: str) -> str:
+    return District(code).zh if code in list(District) else code
+
+
+def _screened(event: Event) -> str:
+    failed = [result["text"] for result in event["results"] if result.get("passed") is False]
+    pending = [result["text"] for result in event["results"] if result.get("passed") is None]
+    if failed:
+        return f"按政策 {event['policy_version']} 初筛，不符合：" + "；".join(failed)
+    return f"按政策 {event['policy_version']} 初筛" + (f"，待核实：{'；'.join(pending)}" if pending else "，全部符合")
+
+
+def phrase(record: Record) -> str:
+    """What happened, in Chinese; the type's own name where there is no phrase yet."""
+    told = PHRASES.get(record.type)
+    return told(msgspec.json.decode(record.payload)) if told is not None else record.type
+
+
+def actor_of(record: Record) -> str:
+    """Who did it, without any name."""
+    if record.actor.client.startswith("process:"):
+        return "系统"
+    return record.actor.user or record.actor.client
+
+
+class Line(msgspec.Struct, frozen=True):
+    """`at` is the business clock in Asia/Shanghai."""
+
+    at: str
+    service: str
+    what: str
+    who: str
+    type: str
+    stream: str
+    version: int
+    position: int
+    leaf: str
+
+
+def line(item: Located) -> Line:
+    record = item.record
+    return Line(
+        at=record.occurred_at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M"),
+        service=SERVICES.get(item.service, item.service),
+        what=phrase(record),
+        who=actor_of(record),
+        type=record.type,
+        stream=record.stream,
+        version=record.version,
+        position=item.position,
+        leaf=item.leaf,
+    )

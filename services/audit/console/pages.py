@@ -1,0 +1,148 @@
+"""`/console`: services, lag, claims by state, latest events, and any claim's timeline with what proves it."""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+
+from services.audit.archive.history import Located, from_archive
+from services.audit.archive.timeline import HOLDS, SERVICES, line
+from services.audit.intake.claims import differences
+from shared.eventstore.record import parse
+from shared.values.clocks import SHANGHAI
+from shared.values.districts import District
+from shared.web.caller import PUBLIC, allow
+from shared.web.command import store_of
+from shared.web.peers import PeerUnavailable
+from shared.web.problem import Problem
+from shared.web.routes import GuardedRoute
+
+api = APIRouter(tags=["控制台"], route_class=GuardedRoute)
+
+PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(default=True),
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+COOKIE = "huchuang_console"
+READERS = ("auditor", "city", "ops")
+LATEST = 25
+SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+STATUSES = {
+    "submitted": "待审核",
+    "correction_requested": "待补正",
+    "under_review": "待批准",
+    "approved": "已批准",
+    "in_public_notice": "公示中",
+    "payable": "待发放",
+    "payment_ordered": "发放中",
+    "payment_unknown": "发放待核",
+    "payment_returned": "已退票",
+    "paid": "已发放",
+    "rejected": "不予批准",
+    "withdrawn": "已撤回",
+    "recovering": "追回中",
+    "recovered": "已追回",
+}
+
+
+def _page(name: str, **values: Any) -> Response:
+    return HTMLResponse(PAGES.get_template(name).render(**values), headers=SECURITY)
+
+
+def _signed_in(request: Request) -> bool:
+    """A console session is a bearer token in a cookie that scripts cannot read."""
+    token = request.cookies.get(COOKIE)
+    if token is None:
+        return False
+    try:
+        caller = request.app.state.verifier.verify(token)
+    except Problem:
+        return False
+    return any(caller.holds(role) for role in READERS)
+
+
+@api.post("/console/session", summary="进入控制台（仅沙箱）")
+@allow(PUBLIC)
+async def enter(request: Request) -> Response:
+    settings = request.app.state.settings
+    if settings.profile != "local":
+        raise Problem(404, "not_found", "没有这个地址")
+    response = RedirectResponse("/console", status_code=303)
+    token = request.app.state.peers.sandbox_token("auditor")
+    response.set_cookie(COOKIE, token, httponly=True, samesite="strict", max_age=3600)
+    return response
+
+
+@api.get("/console", summary="控制台")
+@allow(PUBLIC)
+async def overview(request: Request, claim: str | None = None) -> Response:
+    if not _signed_in(request):
+        return _page("enter.html", sandbox=request.app.state.settings.profile == "local")
+    if claim:
+        return RedirectResponse(f"/console/claims/{claim.strip()}", status_code=303)
+    pool = store_of(request).pool
+    services = [await _service(request, name) for name in request.app.state.settings.services]
+    heads = {service["name"]: service.get("head", 0) for service in services}
+    for service in services:
+        applied = service.get("applied", {})
+        service["lag"] = sum(max(0, heads.get(source, 0) - applied.get(source, 0)) for source in service["sources"])
+    counts = await pool.fetch("select status, count(*) as n from claim_view group by status")
+    rows = await pool.fetch("select source, position, record from archive order by seq desc limit $1", LATEST)
+    claims = await pool.fetch(
+        "select v.claim_id, v.status, v.district from claim_view v order by v.claim_id desc limit $1", LATEST
+    )
+    order = list(STATUSES)
+    return _page(
+        "overview.html",
+        services=services,
+        counts=sorted(((row["status"], row["n"]) for row in counts), key=lambda pair: order.index(pair[0])),
+        total=sum(row["n"] for row in counts),
+        latest=[line(Located(row["source"], row["position"], parse(row["record"]))) for row in rows],
+        claims=[(row["claim_id"], row["status"], District(row["district"]).zh) for row in claims],
+        statuses=STATUSES,
+        clock=(await store_of(request).now()).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+async def _service(request: Request, name: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {"name": name, "title": SERVICES[name], "alive": False, "sources": []}
+    try:
+        progress = await request.app.state.peers.get(name, "/v1/progress")
+    except PeerUnavailable:
+        return shown
+    return {**shown, **(progress or {}), "alive": progress is not None}
+
+
+@api.get("/console/claims/{claim_id}", summary="一个申请的时间线")
+@allow(PUBLIC)
+async def timeline(request: Request, claim_id: str) -> Response:
+    if not _signed_in(request):
+        return RedirectResponse("/console", status_code=303)
+    found = await from_archive(store_of(request).pool, claim_id)
+    if found is None:
+        return HTMLResponse(PAGES.get_template("missing.html").render(), 404, headers=SECURITY)
+    try:
+        shown = await request.app.state.peers.get("subsidy", f"/v1/claims/{claim_id}")
+        findings = ["补贴服务没有这个申请"] if shown is None else differences(found.claim, shown)
+    except PeerUnavailable:
+        shown, findings = None, ["补贴服务暂时不可用，无法比对"]
+    return _page(
+        "claim.html",
+        claim=found.claim,
+        lines=[line(item) for item in found.items],
+        findings=findings,
+        screening=(shown or {}).get("screening", []),
+        status=STATUSES.get(found.claim.status, found.claim.status),
+        holds=[HOLDS.get(hold, hold) for hold in found.claim.holds],
+        district=District(found.claim.district).zh,
+    )

@@ -1,0 +1,241 @@
+"""`/v1/budgets` and `/v1/payment-batches`: what may be spent, and what is paid.   (B-12, B-19, B-35)"""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import Request
+from fastapi.responses import Response
+from pydantic import Field
+
+from services.subsidy.domain.budget import BUDGET_LINE, Budget, SetBudget, line_of
+from services.subsidy.domain.budget import decide as decide_budget
+from services.subsidy.domain.budget import stream_of as budget_stream
+from services.subsidy.domain.claim import BUDGET, CLAIM, OrderPayment, PaymentDropped, ReservePayment, SettlePayment
+from services.subsidy.domain.claim import decide as decide_claim
+from services.subsidy.domain.payment_batch import (
+    MOST_ITEMS,
+    PAYMENT_BATCH,
+    Batch,
+    Item,
+    MakeBatch,
+    ReleaseBatch,
+    decide,
+)
+from shared.eventstore.decider import Event, Rejection
+from shared.eventstore.listing import Listed, read_page
+from shared.eventstore.needs import Needs
+from shared.eventstore.work import Answer, Work
+from shared.values.calendar import shanghai_date
+from shared.values.ids import ClaimId, PaymentBatchId, new_id, uuid7
+from shared.web.caller import allow, caller_of
+from shared.web.command import answer, command, store_of, unknown
+from shared.web.fields import ClaimRef, Money
+from shared.web.lists import page
+from shared.web.problem import Problem, of_rejection
+from shared.web.routes import Body, router
+
+api = router("资金")
+
+
+# -- budgets ---------------------------------------------------------------------------------------------------------
+
+
+class NewBudget(Body):
+    programme: Literal["training-fee-subsidy"]
+    year: Annotated[int, Field(ge=2023, le=2100)]
+    amount: Money
+
+
+class ShownBudget(msgspec.Struct, frozen=True):
+    line: str
+    programme: str
+    year: int
+    amount: Decimal | None
+
+
+def listed_budget(id: str, budget: Budget) -> Listed:
+    return Listed(
+        (f"programme:{budget.programme}",), ShownBudget(budget.line, budget.programme, budget.year, budget.amount)
+    )
+
+
+@api.post("/budgets", status_code=201, summary="设定年度预算")
+@allow("city")
+async def set_budget(request: Request, body: NewBudget) -> Response:
+    person = caller_of(request).person
+    line = line_of(body.programme, body.year)
+    stream = budget_stream(line)
+
+    def handle(work: Work) -> Answer | Rejection:
+        budget = work.state(BUDGET_LINE, stream)
+        committed = (budget.amount or Decimal(0)) - work.left(BUDGET, line)
+        decision = decide_budget(SetBudget(body.programme, body.year, body.amount, committed, person), budget)
+        if isinstance(decision, Rejection):
+            return decision
+        budget = work.append(BUDGET_LINE, stream, decision)
+        left = (budget.amount or Decimal(0)) - committed
+        return answer(work, stream, {"line": line, "amount": budget.amount, "committed": committed, "left": left}, 201)
+
+    return await command(request, Needs(streams=(stream,), bounded=((BUDGET, line),)), handle)
+
+
+@api.get("/budgets", summary="预算列表")
+@allow("city", "finance/*", "auditor", "ops")
+async def budgets(request: Request) -> Response:
+    return await page(request, "budget", [])
+
+
+@api.get("/budgets/{programme}/{year}", summary="预算、承诺与余额")
+@allow("city", "finance/*", "auditor", "ops")
+async def budget(request: Request, programme: str, year: int) -> Response:
+    line = line_of(programme, year)
+    work = await store_of(request).look(Needs(streams=(budget_stream(line),), bounded=((BUDGET, line),)))
+    amount = work.state(BUDGET_LINE, budget_stream(line)).amount
+    if amount is None:
+        raise of_rejection(unknown("预算"))
+    left = work.left(BUDGET, line)
+    body = {"line": line, "amount": amount, "committed": amount - left, "left": left}
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+# -- payment batches ---------------------------------------------------------------------------------------------------
+
+
+class NewBatch(Body):
+    """Without `claims`: every payable claim that is on no hold and in no batch, at most 200."""
+
+    claims: Annotated[tuple[ClaimRef, ...] | None, Field(min_length=1, max_length=MOST_ITEMS)] = None
+
+
+class ResultLine(Body):
+    claim_id: ClaimRef
+    outcome: Literal["paid", "returned", "unknown"]
+    reason: Annotated[str, Field(max_length=200)] = ""
+    on: date | None = None
+
+
+class Results(Body):
+    results: Annotated[tuple[ResultLine, ...], Field(min_length=1, max_length=MOST_ITEMS)]
+
+
+class ShownBatch(msgspec.Struct, frozen=True):
+    id: str
+    status: str
+    claims: tuple[str, ...]
+    dropped: tuple[str, ...]
+    count: int
+    total: Decimal
+
+
+def shown_batch(id: str, batch: Batch) -> ShownBatch:
+    claims = tuple(item.claim_id for item in batch.items)
+    return ShownBatch(id, batch.status, claims, batch.dropped, len(claims), batch.total)
+
+
+def listed_batch(id: str, batch: Batch) -> Listed:
+    return Listed((f"status:{batch.status}",), shown_batch(id, batch))
+
+
+@api.post("/payment-batches", status_code=201, summary="制作发放批次")
+@allow("finance/maker")
+async def make(request: Request, body: NewBatch) -> Response:
+    person = caller_of(request).person
+    claims = body.claims if body.claims is not None else await _ready(request)
+    if not claims:
+        raise Problem(409, "nothing_to_pay", "没有可发放的申请")
+    batch_id = PaymentBatchId(new_id("pay", uuid7()))
+
+    def handle(work: Work) -> Answer | Rejection:
+        items = []
+        for claim_id in dict.fromkeys(claims):
+            claim = work.state(CLAIM, claim_id)
+            reserved = decide_claim(ReservePayment(batch_id), claim)
+            if isinstance(reserved, Rejection):
+                return msgspec.structs.replace(reserved, extensions={**reserved.extensions, "claim_id": claim_id})
+            work.append(CLAIM, claim_id, reserved)
+            assert claim.amount is not None
+            items.append(Item(ClaimId(claim_id), claim.amount))
+        decision = decide(MakeBatch(batch_id, tuple(items), person), Batch())
+        if isinstance(decision, Rejection):
+            return decision
+        return answer(work, batch_id, shown_batch(batch_id, work.append(PAYMENT_BATCH, batch_id, decision)), 201)
+
+    return await command(request, Needs(streams=tuple(claims)), handle, location="/v1/payment-batches/{id}")
+
+
+async def _ready(request: Request) -> tuple[str, ...]:
+    found = await read_page(store_of(request).pool, "claim", ["ready:payment"], None, MOST_ITEMS)
+    return tuple(msgspec.json.decode(item)["id"] for item in found.items)
+
+
+@api.post("/payment-batches/{batch_id}:release", summary="放行发放批次")
+@allow("finance/releaser")
+async def release(request: Request, batch_id: str) -> Response:
+    person = caller_of(request).person
+
+    def handle(work: Work) -> Answer | Rejection:
+        batch = work.state(PAYMENT_BATCH, batch_id)
+        work.require(*(item.claim_id for item in batch.items))
+        orders: dict[ClaimId, list[Event]] = {}
+        dropped: list[ClaimId] = []
+        for item in batch.items:
+            ordered = decide_claim(OrderPayment(PaymentBatchId(batch_id)), work.state(CLAIM, item.claim_id))
+            if isinstance(ordered, Rejection):
+                continue
+            orders[item.claim_id] = list(ordered)
+            if any(isinstance(event, PaymentDropped) for event in ordered):
+                dropped.append(item.claim_id)
+        decision = decide(ReleaseBatch(person, shanghai_date(work.now), tuple(dropped)), batch)
+        if isinstance(decision, Rejection):
+            return decision
+        for claim_id, events in orders.items():
+            work.append(CLAIM, claim_id, events)
+        return answer(work, batch_id, shown_batch(batch_id, work.append(PAYMENT_BATCH, batch_id, decision)))
+
+    return await command(request, Needs(streams=(batch_id,)), handle)
+
+
+@api.post("/payment-batches/{batch_id}/results", summary="登记银行发放结果，逐笔处理")
+@allow("finance/maker", "finance/releaser")
+async def results(request: Request, batch_id: str, body: Results) -> Response:
+    def handle(work: Work) -> Answer | Rejection:
+        batch, today = work.state(PAYMENT_BATCH, batch_id), shanghai_date(work.now)
+        if batch.id is None:
+            return unknown("批次")
+        known = {item.claim_id for item in batch.items}
+        lines = []
+        for line in body.results:
+            if line.claim_id not in known:
+                lines.append({"claim_id": line.claim_id, "accepted": False, "code": "not_in_batch"})
+                continue
+            settlement = SettlePayment(
+                PaymentBatchId(batch_id), line.outcome, line.reason or "银行未说明原因", line.on or today
+            )
+            decision = decide_claim(settlement, work.state(CLAIM, line.claim_id))
+            if isinstance(decision, Rejection):
+                lines.append({"claim_id": line.claim_id, "accepted": False, "code": decision.code})
+                continue
+            claim = work.append(CLAIM, line.claim_id, decision)
+            lines.append({"claim_id": line.claim_id, "accepted": True, "status": claim.status})
+        return Answer(200, msgspec.json.encode({"results": lines}))
+
+    return await command(request, Needs(streams=(batch_id, *(line.claim_id for line in body.results))), handle)
+
+
+@api.get("/payment-batches/{batch_id}", summary="发放批次")
+@allow("finance/*", "city", "auditor")
+async def read_batch(request: Request, batch_id: str) -> Response:
+    work = await store_of(request).look(Needs(streams=(batch_id,)))
+    batch = work.state(PAYMENT_BATCH, batch_id) if batch_id.startswith("pay_") else Batch()
+    if batch.id is None:
+        raise of_rejection(unknown("批次"))
+    found = answer(work, batch_id, shown_batch(batch_id, batch))
+    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+
+
+@api.get("/payment-batches", summary="发放批次列表")
+@allow("finance/*", "city", "auditor", "ops")
+async def batches(request: Request) -> Response:
+    return await page(request, "payment-batch", [])

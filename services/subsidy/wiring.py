@@ -1,0 +1,37 @@
+"""Subsidy: policies, claims, notices, budgets, payments. Where its parts are put together."""
+
+from services.subsidy.api import claims, notices, payments, policies, public_notices
+from services.subsidy.api.claim_view import listed as listed_claim
+from services.subsidy.domain.budget import BUDGET_LINE
+from services.subsidy.domain.claim import CLAIM
+from services.subsidy.domain.notice import NOTICE
+from services.subsidy.domain.payment_batch import PAYMENT_BATCH
+from services.subsidy.domain.policy import PROGRAMME
+from services.subsidy.intake.facts import LISTENS
+from services.subsidy.processes.claim_processes import PROCESSES, Outside
+from shared.eventstore.listing import Lister
+from shared.runtime.definition import ServiceDefinition
+from shared.runtime.serve import serve as run
+from shared.runtime.settings import Settings
+
+DEFINITION = ServiceDefinition(
+    name="subsidy",
+    title="补贴",
+    aggregates=(CLAIM, NOTICE, PROGRAMME, BUDGET_LINE, PAYMENT_BATCH),
+    routers=(claims.api, notices.api, payments.api, policies.api, public_notices.api),
+    listers=(
+        Lister("claim", CLAIM, listed_claim),
+        Lister("notice", NOTICE, notices.listed),
+        Lister("policy", PROGRAMME, policies.listed),
+        Lister("budget", BUDGET_LINE, payments.listed_budget),
+        Lister("payment-batch", PAYMENT_BATCH, payments.listed_batch),
+    ),
+    sources=("registry", "training"),
+    listens=LISTENS,
+    processes=PROCESSES,
+    outside=Outside,
+)
+
+
+def serve(settings: Settings, role: str) -> None:
+    run(DEFINITION, settings, role)
