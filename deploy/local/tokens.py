@@ -24,7 +24,14 @@ JWKS_FILE = "issuer_jwks.json"
 PERSONS_CLIENT = "huchuang-sandbox-desk"
 """The client that the sandbox's persons sign in through."""
 
-SYSTEMS = ("app", "bank:demo-a", "bank:demo-b", "carrier:demo-1", "institution:demo-1", "evaluator:demo-1")
+SYSTEMS = (
+    "app",
+    *(f"bank:demo-{letter}" for letter in "abc"),
+    *(f"carrier:demo-{number}" for number in range(1, 6)),
+    *(f"institution:demo-{number}" for number in range(1, 17)),
+    *(f"evaluator:demo-{number}" for number in range(1, 3)),
+)
+"""The app, and a client for every bank, carrier, institution and evaluation body of the demo city."""
 PERSONS = (
     *(f"district:{district.value}/{part}" for district in District for part in ("reviewer", "approver")),
     *("city", "finance/maker", "finance/releaser", "policy", "policy/approver", "auditor", "ops"),

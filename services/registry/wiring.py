@@ -1,9 +1,13 @@
 """Registry: people, organisations and roles, institutions, carriers, banks. Where its parts are put together."""
 
-from services.registry.api import organisations, persons
+from services.registry.api import banks, carriers, consents, institutions, organisations, persons
+from services.registry.domain.bank import BANK
+from services.registry.domain.carrier import CARRIER
 from services.registry.domain.disclosure import DISCLOSURE
+from services.registry.domain.institution import INSTITUTION
 from services.registry.domain.organisation import ORGANISATION
 from services.registry.domain.person import PERSON
+from services.registry.projections.lists import LISTERS
 from shared.runtime.definition import ServiceDefinition
 from shared.runtime.serve import serve as run
 from shared.runtime.settings import Settings
@@ -11,8 +15,9 @@ from shared.runtime.settings import Settings
 DEFINITION = ServiceDefinition(
     name="registry",
     title="登记",
-    aggregates=(PERSON, ORGANISATION, DISCLOSURE),
-    routers=(persons.api, organisations.api),
+    aggregates=(PERSON, ORGANISATION, INSTITUTION, CARRIER, BANK, DISCLOSURE),
+    routers=(persons.api, consents.api, organisations.api, institutions.api, carriers.api, banks.api),
+    listers=LISTERS,
 )
 
 

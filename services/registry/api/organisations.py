@@ -4,16 +4,17 @@ from datetime import date
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import Field
 
+from services.registry.api.fields import Filter, OrganisationPath, facets
 from services.registry.domain.organisation import (
     ORGANISATION,
-    Organisation,
+    Deregister,
     RecordRole,
     RegisterOrganisation,
     RoleKind,
     decide,
 )
+from services.registry.projections.lists import organisation as shown
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
@@ -21,7 +22,7 @@ from shared.values.calendar import shanghai_date
 from shared.values.ids import OrganisationId, PersonId, new_id, uuid7
 from shared.web.caller import allow
 from shared.web.command import answer, command, store_of, unknown
-from shared.web.fields import Area, CreditCode, Name, PersonRef
+from shared.web.fields import Area, CreditCode, Day, Name, PersonRef
 from shared.web.lists import page
 from shared.web.problem import of_rejection
 from shared.web.routes import Body, router
@@ -44,20 +45,13 @@ class NewRole(Body):
     role: RoleKind
     since: date
     until: date | None = None
-    evidence: str | None = Field(default=None, min_length=1, max_length=200)
+    evidence: Name | None = None
 
 
-def shown(id: str, organisation: Organisation) -> dict[str, object]:
-    return {
-        "id": id,
-        "status": organisation.status,
-        "name": organisation.name,
-        "credit_code": organisation.credit_code,
-        "area": organisation.area,
-        "registered_on": organisation.registered_on,
-        "deregistered_on": organisation.deregistered_on,
-        "roles": organisation.roles,
-    }
+class Deregistration(Body):
+    """`deregistered_on` is today where it is not given."""
+
+    deregistered_on: Day | None = None
 
 
 @api.post("/organisations", status_code=201, summary="登记组织")
@@ -89,7 +83,7 @@ async def register(request: Request, body: NewOrganisation) -> Response:
 
 @api.post("/organisations/{organisation_id}/roles", status_code=201, summary="登记角色")
 @allow(*REGISTRARS)
-async def record_role(request: Request, organisation_id: str, body: NewRole) -> Response:
+async def record_role(request: Request, organisation_id: OrganisationPath, body: NewRole) -> Response:
     def handle(work: Work) -> Answer | Rejection:
         if not work.exists(body.person_id):
             return unknown("人员", "/person_id")
@@ -107,18 +101,34 @@ async def record_role(request: Request, organisation_id: str, body: NewRole) -> 
     return await command(request, Needs(streams=(organisation_id, body.person_id)), handle)
 
 
+@api.post("/organisations/{organisation_id}:deregister", summary="登记注销")
+@allow("city")
+async def deregister(request: Request, organisation_id: OrganisationPath, body: Deregistration) -> Response:
+    def handle(work: Work) -> Answer | Rejection:
+        today = shanghai_date(work.now)
+        deregistration = Deregister(body.deregistered_on or today, today)
+        decision = decide(deregistration, work.state(ORGANISATION, organisation_id))
+        if isinstance(decision, Rejection):
+            return decision
+        organisation = work.append(ORGANISATION, organisation_id, decision)
+        return answer(work, organisation_id, shown(organisation_id, organisation))
+
+    return await command(request, Needs(streams=(organisation_id,)), handle)
+
+
 @api.get("/organisations", summary="组织列表")
 @allow("city", "auditor", "ops", "district:*/*")
-async def listed(request: Request) -> Response:
-    return await page(request, "organisation", [])
+async def listed(
+    request: Request, status: Filter = None, district: Filter = None, credit_code: Filter = None
+) -> Response:
+    return await page(request, "organisation", facets(status=status, district=district, credit_code=credit_code))
 
 
 @api.get("/organisations/{organisation_id}", summary="组织")
 @allow(*READERS)
-async def read(request: Request, organisation_id: str) -> Response:
+async def read(request: Request, organisation_id: OrganisationPath) -> Response:
     work = await store_of(request).look(Needs(streams=(organisation_id,)))
-    if not work.exists(organisation_id) or not organisation_id.startswith(f"{ORGANISATION.prefix}_"):
+    if not work.exists(organisation_id):
         raise of_rejection(unknown("组织"))
-    body = shown(organisation_id, work.state(ORGANISATION, organisation_id))
-    found = answer(work, organisation_id, body)
+    found = answer(work, organisation_id, shown(organisation_id, work.state(ORGANISATION, organisation_id)))
     return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})

@@ -7,6 +7,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 
+from services.registry.api.fields import PersonPath
 from services.registry.domain.disclosure import DISCLOSURE, PersonalDataDisclosed, Purpose
 from services.registry.domain.person import PERSON, Person, RegisterPerson, ReportDeath, decide
 from services.registry.identities import IdentityIndex
@@ -128,9 +129,9 @@ async def lookup(request: Request, body: IdentityQuestion) -> Response:
 
 @api.get("/persons/{person_id}", summary="人员（不含个人信息）")
 @allow(*REGISTRARS, "service:*", "auditor")
-async def read(request: Request, person_id: str) -> Response:
+async def read(request: Request, person_id: PersonPath) -> Response:
     work = await store_of(request).look(Needs(streams=(person_id,)))
-    if not person_id.startswith("per_") or not work.exists(person_id):
+    if not work.exists(person_id):
         raise of_rejection(unknown("人员"))
     found = answer(work, person_id, shown(person_id, work.state(PERSON, person_id)))
     return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
@@ -138,9 +139,9 @@ async def read(request: Request, person_id: str) -> Response:
 
 @api.post("/persons/{person_id}:report-death", summary="登记死亡")
 @allow("city")
-async def report_death(request: Request, person_id: str, body: Death) -> Response:
+async def report_death(request: Request, person_id: PersonPath, body: Death) -> Response:
     def handle(work: Work) -> Answer | Rejection:
-        decision = decide(ReportDeath(body.died_on), work.state(PERSON, person_id))
+        decision = decide(ReportDeath(body.died_on, shanghai_date(work.now)), work.state(PERSON, person_id))
         if isinstance(decision, Rejection):
             return decision
         return answer(work, person_id, shown(person_id, work.append(PERSON, person_id, decision)))
@@ -150,7 +151,7 @@ async def report_death(request: Request, person_id: str, body: Death) -> Respons
 
 @api.post("/persons/{person_id}:match", summary="姓名是否属于此人（只答是或否，留痕）")
 @allow("service:*")
-async def match(request: Request, person_id: str, body: MatchQuestion) -> Response:
+async def match(request: Request, person_id: PersonPath, body: MatchQuestion) -> Response:
     work = await store_of(request).look(Needs(streams=(person_id,)))
     if not work.exists(person_id):
         raise of_rejection(unknown("人员"))

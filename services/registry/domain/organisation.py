@@ -110,6 +110,7 @@ class RecordRole(msgspec.Struct, frozen=True):
 
 class Deregister(msgspec.Struct, frozen=True):
     deregistered_on: date
+    today: date
 
 
 OrganisationCommand = RegisterOrganisation | RecordRole | Deregister
@@ -140,9 +141,7 @@ def decide(command: OrganisationCommand, organisation: Organisation) -> Decision
         case RecordRole():
             return _record_role(command, organisation, organisation.id)
         case Deregister():
-            if organisation.deregistered_on is not None:
-                return []
-            return [OrganisationDeregistered(organisation_id=organisation.id, deregistered_on=command.deregistered_on)]
+            return _deregister(command, organisation, organisation.id)
 
 
 def _record_role(command: RecordRole, organisation: Organisation, id: OrganisationId) -> Decision:
@@ -164,6 +163,16 @@ def _record_role(command: RecordRole, organisation: Organisation, id: Organisati
     )
     known = Role(command.person_id, command.role, command.since, command.until, command.evidence)
     return [] if known in organisation.roles else [recorded]
+
+
+def _deregister(command: Deregister, organisation: Organisation, id: OrganisationId) -> Decision:
+    if organisation.deregistered_on is not None:
+        return []
+    if command.deregistered_on > command.today:
+        return Rejection(code="deregistered_in_future", detail="注销日期不能晚于今天", status=422)
+    if organisation.registered_on is not None and command.deregistered_on < organisation.registered_on:
+        return Rejection(code="deregistered_before_registered", detail="注销日期不能早于注册日期", status=422)
+    return [OrganisationDeregistered(organisation_id=id, deregistered_on=command.deregistered_on)]
 
 
 def limits(organisation: Organisation, event: OrganisationEvent) -> tuple[LimitChange, ...]:

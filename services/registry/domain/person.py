@@ -61,6 +61,10 @@ class Consent(msgspec.Struct, frozen=True):
     given_on: date
     withdrawn_on: date | None = None
 
+    @property
+    def status(self) -> str:
+        return "withdrawn" if self.withdrawn_on else "given"
+
 
 class Person(msgspec.Struct, frozen=True):
     """What is known of a person without opening anything; the sealed fields are kept as they were written."""
@@ -76,6 +80,13 @@ class Person(msgspec.Struct, frozen=True):
     @property
     def status(self) -> str:
         return "deceased" if self.died_on else "registered"
+
+    def consented(self, purpose: str, recipient: str) -> ConsentId | None:
+        """The consent that stands for a purpose towards a recipient."""
+        for id, consent in self.consents.items():
+            if (consent.purpose, consent.recipient) == (purpose, recipient) and consent.withdrawn_on is None:
+                return id
+        return None
 
 
 def evolve(person: Person, event: PersonEvent) -> Person:
@@ -126,6 +137,7 @@ class WithdrawConsent(msgspec.Struct, frozen=True):
 
 class ReportDeath(msgspec.Struct, frozen=True):
     died_on: date
+    today: date
 
 
 PersonCommand = RegisterPerson | GiveConsent | WithdrawConsent | ReportDeath
@@ -151,6 +163,8 @@ def decide(command: PersonCommand, person: Person) -> Decision:
         case GiveConsent():
             if person.died_on is not None:
                 return Rejection(code="person_deceased", detail="该人员已登记死亡，不能再作出授权")
+            if person.consented(command.purpose, command.recipient) is not None:
+                return []
             return [
                 ConsentGiven(
                     person_id=person.id,
@@ -177,6 +191,8 @@ def decide(command: PersonCommand, person: Person) -> Decision:
         case ReportDeath():
             if person.died_on is not None:
                 return []
+            if command.died_on > command.today:
+                return Rejection(code="died_in_future", detail="死亡日期不能晚于今天", status=422)
             return [PersonDied(person_id=person.id, died_on=command.died_on)]
 
 

@@ -1,0 +1,117 @@
+"""The public APIs as the sandbox's roles call them: patient with a stack in which parts are being killed."""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID, uuid5
+
+import httpx
+
+from deploy.local.endpoints import Endpoints
+from deploy.local.failures import StackFailed
+
+PATIENCE = 120.0
+PAUSE = 0.2
+AT_ONCE = 16
+AGAIN = frozenset({502, 503, 504})
+KEYS = UUID("2d9b1f0e-6a57-5c37-8f2f-5f7f5c0a9d11")
+
+
+class Refused(StackFailed):
+    """A service answered with a problem that the caller did not expect."""
+
+
+class Answer:
+    """An answer: its status and its JSON."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        self.status = status
+        self.body = body
+
+    @property
+    def id(self) -> str:
+        return str(self.body["id"])
+
+    @property
+    def code(self) -> str | None:
+        """The stable code of a problem document."""
+        return self.body.get("code") if isinstance(self.body, dict) else None
+
+
+class Client:
+    """One HTTP client for all services and roles.
+
+    Every POST carries an idempotency key made from `run` and the step's name, so that it can be sent again after a
+    time-out, a restart or a 503 without taking effect twice.
+    """
+
+    def __init__(self, endpoints: Endpoints, run: str) -> None:
+        self.endpoints = endpoints
+        self._run = run
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=2.0), trust_env=False)
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def post(
+        self, role: str, service: str, path: str, body: object | None = None, *, step: str, expect: tuple[int, ...] = ()
+    ) -> Answer:
+        """Post as `role`. Raises `Refused` for a problem whose status is not in `expect`."""
+        key = str(uuid5(KEYS, f"{self._run}/{step}"))
+        return await self._send("POST", role, service, path, body, {"idempotency-key": key}, expect)
+
+    async def get(
+        self, role: str, service: str, path: str, *, expect: tuple[int, ...] = (), token: str | None = None
+    ) -> Answer:
+        headers = {} if token is None else {"consistency-token": token}
+        return await self._send("GET", role, service, path, None, headers, expect)
+
+    async def all(self, role: str, service: str, path: str) -> list[Any]:
+        """Every item of a list, page after page."""
+        items: list[Any] = []
+        cursor: str | None = None
+        while True:
+            joint = "&" if "?" in path else "?"
+            url = f"{path}{joint}limit=200" + (f"&cursor={cursor}" if cursor else "")
+            page = (await self.get(role, service, url)).body
+            items += page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return items
+
+    async def _send(
+        self,
+        method: str,
+        role: str,
+        service: str,
+        path: str,
+        body: object | None,
+        headers: dict[str, str],
+        expect: tuple[int, ...],
+    ) -> Answer:
+        url = self.endpoints.services[service] + path
+        headers = {**headers, "authorization": f"Bearer {self.endpoints.tokens[role]}"}
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            try:
+                async with self._slots:
+                    response = await self._http.request(method, url, json=body, headers=headers)
+            except httpx.TransportError as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise StackFailed(f"{service} does not answer: {type(error).__name__}") from error
+                await asyncio.sleep(PAUSE)
+                continue
+            answer = Answer(response.status_code, response.json() if response.content else None)
+            waits = response.status_code in AGAIN or answer.code == "request_in_progress"
+            if waits and asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(PAUSE)
+                continue
+            if response.is_success or response.status_code in expect:
+                return answer
+            raise Refused(f"{role}: {method} {path.partition('?')[0]}: {response.status_code} {response.text[:500]}")

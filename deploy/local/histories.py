@@ -1,0 +1,178 @@
+"""Histories from each of the three places that keep events: Kafka, the services' stores, the archive."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+from urllib.parse import quote
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from deploy.local.client import Client
+from deploy.local.failures import StackFailed
+from services.audit.archive.history import History, Located, assemble
+from services.audit.intake.claims import differences
+from shared.eventstore.record import Record, canonical
+from shared.messaging.topics import Unreadable, read_message, topic_of
+
+Source = Literal["kafka", "store", "archive"]
+PATIENCE = 60.0
+_CLAIM = re.compile(r'"(clm_[0-9a-f-]{36})"')
+
+
+async def read_kafka(client: Client) -> list[Located]:
+    """Every record in every topic, from the beginning, by Kafka alone; each position of each log once.
+
+    A log is complete when all positions from 1 to the head that its service states have been seen: the broker is not
+    asked for its end, whose answer cannot be leaned on everywhere.
+    """
+    progress = {name: (await client.get("ops", name, "/v1/progress")).body for name in client.endpoints.services}
+    missing = {name: item["head"] for name, item in progress.items()}
+    seen: dict[str, dict[int, Located]] = {name: {} for name in missing}
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=client.endpoints.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        partitions = []
+        for name in missing:
+            numbers = await _partitions(consumer, topic_of(name))
+            partitions += [TopicPartition(topic_of(name), number) for number in numbers]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while any(len(seen[name]) < head for name, head in missing.items()):
+            for batch in (await consumer.getmany(timeout_ms=300, max_records=5000)).values():
+                for message in batch:
+                    try:
+                        item = read_message(message.topic, message.headers, message.value)
+                    except Unreadable:
+                        continue
+                    if str(item.log_id) == progress[item.source]["log_id"] and item.position <= missing[item.source]:
+                        seen[item.source][item.position] = Located(item.source, item.position, item.record)
+            if asyncio.get_running_loop().time() > deadline:
+                lacking = {name: head - len(seen[name]) for name, head in missing.items() if len(seen[name]) < head}
+                raise StackFailed(f"Kafka does not hold everything: {lacking} records are missing")
+    finally:
+        await consumer.stop()
+    return [item for by_position in seen.values() for item in by_position.values()]
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Sequence[int]:
+    for _ in range(50):
+        numbers = consumer.partitions_for_topic(topic)
+        if numbers:
+            return sorted(numbers)
+        await consumer.topics()
+        await asyncio.sleep(0.05)
+    raise StackFailed(f"topic {topic} has no partitions")
+
+
+class _StoredRecord(msgspec.Struct):
+    position: int
+    record: Record
+    service: str = ""
+
+
+class _Records(msgspec.Struct):
+    items: list[_StoredRecord]
+
+
+async def read_stores(client: Client) -> list[Located]:
+    """Every record of every service's own store, read from its log."""
+    located: list[Located] = []
+    for name in client.endpoints.services:
+        after = 0
+        while True:
+            page = await client.get("ops", name, f"/v1/log/records?after={after}&limit=1000")
+            items = msgspec.convert(page.body, _Records, strict=False).items if page.body["items"] else []
+            if not items:
+                break
+            located += [Located(name, item.position, item.record) for item in items]
+            after = items[-1].position
+    return located
+
+
+async def read_archive(client: Client, claim_id: str, as_of: datetime | None = None) -> History:
+    """One claim's history as audit's archive tells it."""
+    query = f"?as_of={quote(as_of.isoformat())}" if as_of else ""
+    answer = await client.get("auditor", "audit", f"/v1/claims/{claim_id}/history{query}", expect=(404,))
+    if answer.status == 404:
+        raise StackFailed(f"the archive knows no claim {claim_id}")
+    located = [
+        Located(item["service"], item["position"], msgspec.convert(item["record"], Record, strict=False))
+        for item in answer.body["items"]
+    ]
+    return assemble(claim_id, located, as_of)
+
+
+async def history(client: Client, claim_id: str, source: Source, as_of: datetime | None = None) -> History:
+    """One claim's history from one source. Raises StackFailed when there is no such claim."""
+    if source == "archive":
+        return await read_archive(client, claim_id, as_of)
+    located = await (read_kafka(client) if source == "kafka" else read_stores(client))
+    found = assemble(claim_id, located, as_of)
+    if not found.items:
+        raise StackFailed(f"{source} knows no claim {claim_id}" + (" at that time" if as_of else ""))
+    return found
+
+
+def bytes_of(found: History) -> list[tuple[str, int, bytes]]:
+    """What two histories are compared by: where each record stands, and its canonical bytes."""
+    return [(item.service, item.position, canonical(item.record)) for item in found.items]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """`findings` is empty when Kafka, store and archive agree and the service shows what they say."""
+
+    claim_id: str
+    findings: tuple[str, ...]
+
+
+async def compare(client: Client, claims: Iterable[str]) -> list[Comparison]:
+    """Rebuild each claim from Kafka alone, and hold it against the store, the archive, and what subsidy shows."""
+    from_kafka, from_store = await asyncio.gather(read_kafka(client), read_stores(client))
+    kafka, store = _by_claim(from_kafka), _by_claim(from_store)
+
+    async def one(claim_id: str) -> Comparison:
+        rebuilt = assemble(claim_id, kafka.related(claim_id))
+        stored = assemble(claim_id, store.related(claim_id))
+        archived, shown = await asyncio.gather(
+            read_archive(client, claim_id), client.get("auditor", "subsidy", f"/v1/claims/{claim_id}")
+        )
+        findings = differences(rebuilt.claim, shown.body)
+        if bytes_of(rebuilt) != bytes_of(stored):
+            findings.append("Kafka 与事件库不一致")
+        if bytes_of(rebuilt) != bytes_of(archived):
+            findings.append("Kafka 与档案不一致")
+        return Comparison(claim_id, tuple(findings))
+
+    return list(await asyncio.gather(*(one(claim_id) for claim_id in claims)))
+
+
+class _Index:
+    """Records by stream and by the claims that they mention, so that a claim's history does not scan the city."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, list[Located]] = {}
+        self.mentions: dict[str, list[Located]] = {}
+
+    def related(self, claim_id: str) -> list[Located]:
+        own = self.streams.get(claim_id, [])
+        first = next((item for item in own if item.record.version == 1), None)
+        named = msgspec.json.decode(first.record.payload) if first is not None else {}
+        rests_on = [named.get(key, "") for key in ("person_id", "organisation_id", "certificate_id")]
+        foundations = [item for stream in rests_on for item in self.streams.get(stream, [])]
+        return [*own, *foundations, *self.mentions.get(claim_id, [])]
+
+
+def _by_claim(located: Iterable[Located]) -> _Index:
+    index = _Index()
+    for item in located:
+        index.streams.setdefault(item.record.stream, []).append(item)
+        for claim_id in set(_CLAIM.findall(bytes(item.record.payload).decode())):
+            if claim_id != item.record.stream:
+                index.mentions.setdefault(claim_id, []).append(item)
+    return index
