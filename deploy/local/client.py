@@ -1,6 +1,7 @@
 """The public APIs as the sandbox's roles call them: patient with a stack in which parts are being killed."""
 
 import asyncio
+import json
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID, uuid5
@@ -22,11 +23,12 @@ class Refused(StackFailed):
 
 
 class Answer:
-    """An answer: its status and its JSON."""
+    """An answer: its status, its bytes and its JSON."""
 
-    def __init__(self, status: int, body: Any) -> None:
+    def __init__(self, status: int, content: bytes) -> None:
         self.status = status
-        self.body = body
+        self.content = content
+        self.body: Any = json.loads(content) if content else None
 
     @property
     def id(self) -> str:
@@ -107,7 +109,7 @@ class Client:
                     raise StackFailed(f"{service} does not answer: {type(error).__name__}") from error
                 await asyncio.sleep(PAUSE)
                 continue
-            answer = Answer(response.status_code, response.json() if response.content else None)
+            answer = Answer(response.status_code, response.content)
             waits = response.status_code in AGAIN or answer.code == "request_in_progress"
             if waits and asyncio.get_running_loop().time() < deadline:
                 await asyncio.sleep(PAUSE)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from deploy.local.client import Client
+from deploy.local.client import Answer, Client
 from deploy.local.failures import StackFailed
 from services.audit.archive.history import History, Located, assemble
 from services.audit.intake.claims import differences
@@ -80,6 +80,11 @@ class _Records(msgspec.Struct):
     items: list[_StoredRecord]
 
 
+def _records(answer: Answer) -> list[_StoredRecord]:
+    """The records of an answer with their payload bytes as they were sent, never decoded and written anew."""
+    return msgspec.json.decode(answer.content, type=_Records).items
+
+
 async def read_stores(client: Client) -> list[Located]:
     """Every record of every service's own store, read from its log."""
     located: list[Located] = []
@@ -87,7 +92,7 @@ async def read_stores(client: Client) -> list[Located]:
         after = 0
         while True:
             page = await client.get("ops", name, f"/v1/log/records?after={after}&limit=1000")
-            items = msgspec.convert(page.body, _Records, strict=False).items if page.body["items"] else []
+            items = _records(page)
             if not items:
                 break
             located += [Located(name, item.position, item.record) for item in items]
@@ -101,10 +106,7 @@ async def read_archive(client: Client, claim_id: str, as_of: datetime | None = N
     answer = await client.get("auditor", "audit", f"/v1/claims/{claim_id}/history{query}", expect=(404,))
     if answer.status == 404:
         raise StackFailed(f"the archive knows no claim {claim_id}")
-    located = [
-        Located(item["service"], item["position"], msgspec.convert(item["record"], Record, strict=False))
-        for item in answer.body["items"]
-    ]
+    located = [Located(item.service, item.position, item.record) for item in _records(answer)]
     return assemble(claim_id, located, as_of)
 
 

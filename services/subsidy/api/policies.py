@@ -79,7 +79,7 @@ async def draft(request: Request, body: PolicyDocument) -> Response:
 
 
 @api.post("/policies/{programme}/{version}:activate", summary="批准政策版本生效")
-@allow("policy")
+@allow("policy", "policy/approver")
 async def activate(request: Request, programme: str, version: str) -> Response:
     return await _carry_out(request, programme, ActivatePolicy(version, caller_of(request).person), 200)
 

@@ -1,0 +1,48 @@
+"""`/v1/whitelist/check`: is this person and organisation on the bank's whitelist now? The hottest path of the city.
+
+It answers from the row that the entry's events write in their own transaction, so that once a revocation is accepted
+no check says yes. One grouped look-up by key, no event, no model of the answer.
+"""
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import ValidationError
+
+from services.loans.api.fields import acting_for
+from services.loans.domain.entry import WHITELIST, WhitelistRow, whitelist_key
+from shared.eventstore.needs import Needs
+from shared.values.calendar import shanghai_date
+from shared.web.caller import allow
+from shared.web.command import store_of
+from shared.web.fields import OrganisationRef, PersonRef
+from shared.web.routes import Body, router
+
+api = router("白名单核验")
+
+
+class Question(Body):
+    person_id: PersonRef
+    organisation_id: OrganisationRef
+
+
+BODY = {"required": True, "content": {"application/json": {"schema": Question.model_json_schema()}}}
+
+
+@api.post("/whitelist/check", summary="核验是否在白名单中", openapi_extra={"requestBody": BODY})
+@allow("bank:*")
+async def check(request: Request) -> Response:
+    bank = acting_for(request, "bank")
+    try:
+        asked = Question.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in error.errors()]) from None
+    key = whitelist_key(bank, asked.person_id, asked.organisation_id)
+    work = await store_of(request).look(Needs(rows=((WHITELIST, key),)))
+    row = work.row(WHITELIST, key, WhitelistRow)
+    as_of = work.now.isoformat()
+    if row is None or shanghai_date(work.now) > row.valid_until:
+        body = f'{{"listed":false,"as_of":"{as_of}"}}'
+    else:
+        body = f'{{"listed":true,"entry_id":"{row.entry_id}","valid_until":"{row.valid_until}","as_of":"{as_of}"}}'
+    return Response(body.encode(), media_type="application/json")

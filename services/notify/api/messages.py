@@ -1,0 +1,74 @@
+"""`/v1/messages`: what a person has been told."""
+
+from typing import Annotated
+
+from fastapi import Request
+from fastapi.responses import Response
+from pydantic import AfterValidator
+
+from services.notify.domain.message import MESSAGE, ReadMessage, decide
+from services.notify.projections.lists import message as shown
+from shared.eventstore.decider import Rejection
+from shared.eventstore.needs import Needs
+from shared.eventstore.work import Answer, Work
+from shared.values.calendar import shanghai_date
+from shared.values.ids import parse_id
+from shared.values.rejected import Invalid
+from shared.web.caller import allow, caller_of
+from shared.web.command import answer, command, store_of, unknown
+from shared.web.lists import page
+from shared.web.problem import Problem, of_rejection
+from shared.web.routes import router
+
+api = router("消息")
+
+READERS = ("app", "ops", "auditor")
+
+
+def _message_id(text: str) -> str:
+    if isinstance(parse_id("msg", text), Invalid):
+        raise of_rejection(unknown("消息"))
+    return text
+
+
+# An id in a path that is of another kind leads nowhere: 404, before any stream of another kind is folded.
+MessagePath = Annotated[str, AfterValidator(_message_id)]
+
+
+@api.get("/messages", summary="消息列表，新的在前")
+@allow(*READERS)
+async def listed(
+    request: Request, person_id: str | None = None, subject_id: str | None = None, status: str | None = None
+) -> Response:
+    if caller_of(request).holds("app") and person_id is None:
+        raise Problem(400, "person_required", "请用 person_id 指明为谁查询")
+    chosen = (("person", person_id), ("subject", subject_id), ("status", status))
+    facets = [f"{name}:{value}" for name, value in chosen if value is not None]
+    return await page(request, "message", facets, newest_first=True)
+
+
+@api.get("/messages/{message_id}", summary="消息")
+@allow(*READERS)
+async def one(request: Request, message_id: MessagePath) -> Response:
+    work = await store_of(request).look(Needs(streams=(message_id,)))
+    message = work.state(MESSAGE, message_id)
+    if message.sent is None:
+        raise of_rejection(unknown("消息"))
+    found = answer(work, message_id, shown(message_id, message))
+    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+
+
+@api.post("/messages/{message_id}:read", summary="标为已读")
+@allow("app")
+async def read(request: Request, message_id: MessagePath) -> Response:
+    sent = (await store_of(request).look(Needs(streams=(message_id,)))).state(MESSAGE, message_id).sent
+    if sent is None:
+        raise of_rejection(unknown("消息"))
+
+    def handle(work: Work) -> Answer | Rejection:
+        decision = decide(ReadMessage(shanghai_date(work.now)), work.state(MESSAGE, message_id))
+        if isinstance(decision, Rejection):
+            return decision
+        return answer(work, message_id, shown(message_id, work.append(MESSAGE, message_id, decision)))
+
+    return await command(request, Needs(streams=(message_id,)), handle, on_behalf_of=sent.person_id)
