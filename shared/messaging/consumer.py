@@ -1,74 +1,88 @@
 """The consumer: reads other services' topics into the inbox.
 
-Kafka's offsets are hints only, and belong to one incarnation of the broker: the group's name carries the cluster id,
-so a broker that came back empty is read from its beginning. What counts is the inbox.
+One process of a service reads at a time, elected by a lease, and takes all partitions: a Kafka consumer group would
+take 5 to 18 seconds to notice a killed member (docs/decisions/0002). Offsets are hints only. They are kept beside the
+inbox and belong to one incarnation of the broker: a broker that came back empty is
+read from its beginning. What counts is the inbox.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
 
 from shared.eventstore.interruptions import DATABASE
+from shared.eventstore.lease import Lease
 from shared.messaging.broker import ERRORS, Incarnation
-from shared.messaging.inbox import Inbox
+from shared.messaging.inbox import Inbox, Offsets
 from shared.messaging.topics import Delivered, Unreadable, read_message, service_of, topic_of
 from shared.telemetry.traces import batch_span
 
 log = structlog.get_logger(__name__)
 
 MAX_RECORDS = 500
-INCARNATION_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 
 
 class Consumer:
-    def __init__(self, inbox: Inbox, group: str, sources: Sequence[str], bootstrap: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, inbox: Inbox, sources: Sequence[str], bootstrap: str) -> None:
         self._inbox = inbox
-        self._group = group
         self._topics = [topic_of(source) for source in sources]
         self._bootstrap = bootstrap
         self._incarnation = Incarnation(bootstrap)
+        self._lease = Lease(pool, "consumer")
 
     async def run(self) -> None:
         """Consume until cancelled; start over whenever the broker goes away or comes back as another."""
         try:
             while True:
                 try:
+                    if await self._lease.held() is None:
+                        await asyncio.sleep(0.2)
+                        continue
                     await self._live()
                 except (*DATABASE, *ERRORS) as error:
                     log.warning("consumer_interrupted", error=repr(error))
+                    self._lease.lost()
                     await asyncio.sleep(0.3)
         finally:
-            await asyncio.shield(self._incarnation.close())
+            await asyncio.shield(self._retire())
+
+    async def _retire(self) -> None:
+        await self._incarnation.close()
+        try:
+            await self._lease.give_up()
+        except DATABASE as error:
+            log.info("lease_not_given_up", error=repr(error))
 
     async def _live(self) -> None:
+        """Read one incarnation of the broker while we hold the lease."""
         cluster = await self._incarnation.current()
         consumer = AIOKafkaConsumer(
-            *self._topics,
             bootstrap_servers=self._bootstrap,
-            group_id=f"{self._group}.{cluster}",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
-            max_poll_interval_ms=60_000,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=1_000,
             metadata_max_age_ms=5_000,
+            request_timeout_ms=5_000,
             fetch_max_wait_ms=100,
         )
         try:
             await consumer.start()
-            ask_at = asyncio.get_running_loop().time() + INCARNATION_SECONDS
-            while True:
+            await self._assign(consumer, cluster)
+            check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
+            while await self._lease.held() is not None:
                 batches = await consumer.getmany(timeout_ms=200, max_records=MAX_RECORDS)
                 if batches:
-                    await self._take(batches)
-                    await consumer.commit()
-                if asyncio.get_running_loop().time() >= ask_at:
+                    await self._take(batches, cluster)
+                if asyncio.get_running_loop().time() >= check_at:
                     if await self._incarnation.current() != cluster:
                         log.warning("broker_incarnation_changed")
                         return
-                    ask_at = asyncio.get_running_loop().time() + INCARNATION_SECONDS
+                    await self._assign(consumer, cluster)
+                    check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
         finally:
             try:
                 async with asyncio.timeout(5):
@@ -76,16 +90,34 @@ class Consumer:
             except ERRORS as error:
                 log.info("consumer_not_closed", error=repr(error))
 
-    async def _take(self, batches: dict[object, list[object]]) -> None:
+    async def _assign(self, consumer: AIOKafkaConsumer, cluster: str) -> None:
+        """Take every partition there is now; a partition that was added later is read from its beginning."""
+        await consumer.topics()
+        partitions = {
+            TopicPartition(topic, number)
+            for topic in self._topics
+            for number in consumer.partitions_for_topic(topic) or ()
+        }
+        if partitions == consumer.assignment():
+            return
+        hints = await self._inbox.offsets(cluster)
+        consumer.assign(sorted(partitions))
+        for partition in partitions:
+            consumer.seek(partition, hints.get((partition.topic, partition.partition), 0))
+
+    async def _take(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]], cluster: str) -> None:
         batch: list[Delivered] = []
-        for messages in batches.values():
+        offsets: Offsets = {}
+        for partition, messages in batches.items():
+            offsets[partition.topic, partition.partition] = messages[-1].offset + 1
             for message in messages:
-                topic, key, value = message.topic, message.key, message.value  # type: ignore[attr-defined]
                 try:
-                    batch.append(read_message(topic, message.headers, value))  # type: ignore[attr-defined]
+                    batch.append(read_message(message.topic, message.headers, message.value))
                 except Unreadable as error:
-                    name = (key or b"").decode(errors="replace")
-                    await self._inbox.park_unreadable(service_of(topic), name, value or b"", str(error))
-        if batch:
-            with batch_span("inbox process", "consumer", [item.record.traceparent for item in batch]):
-                await self._inbox.take(batch)
+                    name = (message.key or b"").decode(errors="replace")
+                    source = service_of(message.topic)
+                    where = f"{cluster}/{message.topic}/{message.partition}/{message.offset}"
+                    await self._inbox.park_unreadable(source, name, message.value or b"", f"{error}（{where}）")
+        with batch_span("inbox process", "consumer", [item.record.traceparent for item in batch]):
+            await self._inbox.take(batch)
+        await self._inbox.note_offsets(cluster, offsets)

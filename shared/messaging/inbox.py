@@ -11,6 +11,9 @@ import asyncpg
 
 from shared.messaging.topics import Delivered
 
+Offsets = dict[tuple[str, int], int]
+"""Where to read on, by (topic, partition)."""
+
 Effect = Callable[[asyncpg.Connection, Sequence[Delivered]], Awaitable[None]]
 
 
@@ -53,6 +56,25 @@ class Inbox:
             ready = [item for item in fresh if item.record.stream not in behind]
             if ready:
                 await self._effect(connection, ready)
+
+    async def offsets(self, incarnation: str) -> Offsets:
+        """Where reading stopped in this incarnation of the broker: a hint, so that a restart does not read it all."""
+        rows = await self._pool.fetch(
+            "select topic, partition, next_offset from consumer_offset where consumer = $1 and incarnation = $2",
+            self._consumer,
+            incarnation,
+        )
+        return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+    async def note_offsets(self, incarnation: str, offsets: Offsets) -> None:
+        """Note where to read on. Losing this note only means reading again what the inbox already knows."""
+        await self._pool.executemany(
+            "insert into consumer_offset as o (consumer, topic, partition, incarnation, next_offset)"
+            " values ($1, $2, $3, $4, $5) on conflict (consumer, topic, partition) do update"
+            " set incarnation = excluded.incarnation, next_offset = excluded.next_offset"
+            " where o.incarnation <> excluded.incarnation or o.next_offset < excluded.next_offset",
+            [(self._consumer, topic, number, incarnation, offset) for (topic, number), offset in offsets.items()],
+        )
 
     async def park(self, item: Delivered, reason: str) -> None:
         """Put a message aside; its position counts as taken."""

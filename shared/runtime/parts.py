@@ -94,8 +94,8 @@ class Parts:
                 reacts_to = frozenset(tag for process in definition.processes for tag in process.on)
                 effect = Intake(definition.listens, reacts_to).effect
             inbox = Inbox(self.pool, CONSUMER, effect)
-            group = f"huchuang.{definition.name}"
-            self._spawn("consumer", Consumer(inbox, group, definition.sources, self.settings.kafka).run())
+            consumer = Consumer(self.pool, inbox, definition.sources, self.settings.kafka)
+            self._spawn("consumer", consumer.run())
 
     async def _react(self, reactor: Reactor) -> None:
         """Carry out reactions to foreign events and wake due timers; one process of the service at a time."""

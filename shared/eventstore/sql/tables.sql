@@ -141,6 +141,16 @@ create table applied_above (
     primary key (consumer, log_id, position)
 );
 
+-- Where a consumer reads on: hints, valid for one incarnation of the broker.
+create table consumer_offset (
+    consumer text not null,
+    topic text not null,
+    partition integer not null,
+    incarnation text not null,
+    next_offset bigint not null,
+    primary key (consumer, topic, partition)
+);
+
 -- Foreign events that a process still has to react to, written with the effect that noted them.
 create table reaction (
     id bigint generated always as identity primary key,
