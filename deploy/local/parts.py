@@ -12,8 +12,8 @@ from deploy.local.processes import Program
 from deploy.local.state import PartState
 
 FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 10.0
-STEADY_AFTER = 10.0  # seconds; a part that ran this long starts over with the shortest pause
+LONGEST_PAUSE = 5.0
+STEADY_AFTER = 3.0  # seconds; a part that ran this long starts over with the shortest pause
 TRIES = 4  # ends before it was ever ready: then its first start has failed
 
 log = logging.getLogger("supervisor")

@@ -1,6 +1,7 @@
 """The store: carry out commands, two round trips each, both grouped."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,12 +15,14 @@ from shared.eventstore.decider import Aggregate, Rejection
 from shared.eventstore.grouping import Grouped
 from shared.eventstore.needs import Found, IdempotencyKey, Needs, StoredAnswer, StoredEvent
 from shared.eventstore.record import Actor, EventTypes
+from shared.eventstore.turns import Turns
 from shared.eventstore.work import Answer, Handler, NeedsMore, Work
 from shared.values.ids import uuid7
 from shared.values.personal import REDACTED, Redacted, Sealed
 from shared.vault.keys import Keyring, unseal
 
 ATTEMPTS = 12
+PAUSE = 0.01
 ANSWER_TTL = timedelta(hours=48)
 TWIN_PATIENCE = 5.0
 
@@ -93,6 +96,7 @@ class Store:
         self._load: Grouped[tuple[Needs, IdempotencyKey | None], Found] = Grouped(self._load_group, retry=retry)
         self._append: Grouped[_Append, _Result] = Grouped(self._append_group, retry=retry)
         self._running: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._turns = Turns()
 
     # -- commands -------------------------------------------------------------------------------------------------
 
@@ -109,32 +113,36 @@ class Store:
             return await self._attempt(needs, handler, context, key)
 
     async def _attempt(self, needs: Needs, handler: Handler, context: Context, key: IdempotencyKey | None) -> Carried:
-        for _ in range(ATTEMPTS):
-            found = await self._load((needs, key))
-            if key is not None and (stored := found.answers.get((key.client, key.key))) is not None:
-                return self._stored(stored, key)
-            work = Work(found, needs, self.types, self.keyring, found.clock or self._wall())
-            try:
-                outcome = handler(work)
-            except NeedsMore as more:
-                needs = msgspec.structs.replace(needs, streams=(*needs.streams, *more.streams))
-                continue
-            if isinstance(outcome, Rejection) or not work.events:
-                return Carried(outcome)
-            sealed = None if key is None else self.keyring.seal_answer(outcome.body, _answer_name(key))
-            result = await self._append(_Append(work, context, key, outcome, sealed))
-            match result.outcome:
-                case "ok":
-                    self.appended.set()
+        async with self._turns.held() as turns:
+            for attempt in range(ATTEMPTS):
+                found = await self._load((needs, key))
+                if key is not None and (stored := found.answers.get((key.client, key.key))) is not None:
+                    return self._stored(stored, key)
+                work = Work(found, needs, self.types, self.keyring, found.clock or self._wall())
+                try:
+                    outcome = handler(work)
+                except NeedsMore as more:
+                    needs = msgspec.structs.replace(needs, streams=(*needs.streams, *more.streams))
+                    continue
+                if isinstance(outcome, Rejection) or not work.events:
                     return Carried(outcome)
-                case "repeated":
-                    assert key is not None
-                    assert result.stored is not None
-                    return self._stored(result.stored, key)
-                case "limit" | "subject" | "version":
-                    needs = _widened(needs, result)
-                case _:
-                    raise AppendFailed(result.detail)
+                sealed = None if key is None else self.keyring.seal_answer(outcome.body, _answer_name(key))
+                result = await self._append(_Append(work, context, key, outcome, sealed))
+                match result.outcome:
+                    case "ok":
+                        self.appended.set()
+                        return Carried(outcome)
+                    case "repeated":
+                        assert key is not None
+                        assert result.stored is not None
+                        return self._stored(result.stored, key)
+                    case "version":
+                        await turns.take(str(result.detail))
+                        await asyncio.sleep(random.random() * PAUSE * attempt)
+                    case "limit" | "subject":
+                        needs = _widened(needs, result)
+                    case _:
+                        raise AppendFailed(result.detail)
         raise Contended
 
     def _stored(self, stored: StoredAnswer, key: IdempotencyKey) -> Carried:

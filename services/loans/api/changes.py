@@ -16,7 +16,7 @@ from shared.web.routes import router
 api = router("白名单变更")
 
 PAGE = 200
-SPAN = 20_000
+SPAN = 5_000
 """How many positions of the log one answer looks at: an answer may be empty and still move on."""
 LAST = 2**53 - 1
 """The largest integer that every reader of JSON keeps exact."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from services.loans.domain.entry import ENTRY, EntryInEffect, RecheckEntry, RestsOn, decide, rests_on
-from services.loans.intake.facts import ConsentWithdrawn, OrganisationDeregistered, PersonDied
+from services.loans.intake.facts import CertificateRevoked, ConsentWithdrawn, OrganisationDeregistered, PersonDied
 from services.loans.intake.judging import facts_needed, judged_by
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
@@ -18,12 +18,7 @@ from shared.eventstore.process import Ask, Command, Process, Reaction
 from shared.eventstore.record import Record
 from shared.eventstore.store import Store
 from shared.eventstore.work import Answer, Work
-from shared.messaging.intake import Foreign
 from shared.values.calendar import shanghai_date
-
-
-class CertificateRevoked(Foreign, frozen=True):
-    number: str
 
 
 def _ground(record: Record) -> str:

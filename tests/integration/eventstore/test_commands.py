@@ -1,0 +1,124 @@
+"""Commands against a real PostgreSQL: atomic, limited, idempotent, whatever arrives at once."""
+
+import asyncio
+from collections import Counter
+
+import asyncpg
+import pytest
+
+from shared.eventstore.needs import Needs
+from shared.eventstore.store import KeyReused, Store
+from shared.eventstore.work import Answer
+from shared.values.personal import REDACTED
+from tests.integration.eventstore.account import ACCOUNT, Opened
+from tests.integration.eventstore.commands import key, move, open_account, rejected, set_bound, spend, stream_of
+
+
+async def test_an_event_is_read_back_as_it_was_written(store: Store) -> None:
+    stream = stream_of(await open_account(store, "甲"))
+    await move(store, stream, by=5)
+    work = await store.look(Needs(streams=(stream,), rows=(("total", stream),)))
+    assert work.version(stream) == 2
+    assert work.state(ACCOUNT, stream).total == 5
+    row = work.row("total", stream, type(work.state(ACCOUNT, stream)))
+    assert row == work.state(ACCOUNT, stream)
+
+
+async def test_a_name_is_given_once_however_many_ask_at_once(store: Store, other_store: Store) -> None:
+    stores = (store, other_store)
+    outcomes = await asyncio.gather(*(open_account(stores[n % 2], "one", f"owner-{n}") for n in range(100)))
+    assert Counter(map(rejected, outcomes)) == {None: 1, "name_taken": 99}
+
+
+async def test_of_two_hundred_for_three_places_three_get_one(
+    store: Store, other_store: Store, pool: asyncpg.Pool
+) -> None:
+    stores = (store, other_store)
+    outcomes = await asyncio.gather(*(open_account(stores[n % 2], f"n{n}") for n in range(200)))
+    assert Counter(map(rejected, outcomes)) == {None: 3, "no_place": 197}
+    assert await pool.fetchval("select count(*) from event") == 3
+    assert await pool.fetchval("select count(*) from limit_unique where scope = 'name'") == 3
+
+
+async def test_a_budget_is_never_overdrawn(store: Store, other_store: Store, pool: asyncpg.Pool) -> None:
+    await set_bound(store, "2025", "1000.00")
+    stores = (store, other_store)
+    outcomes = await asyncio.gather(*(spend(stores[n % 2], "2025", "18.00") for n in range(80)))
+    assert Counter(map(rejected, outcomes)) == {None: 55, "exhausted": 25}
+    assert str(await pool.fetchval("select used from limit_bounded where key = '2025'")) == "990.00"
+
+
+async def test_writers_on_shared_streams_lose_no_update(store: Store, other_store: Store) -> None:
+    streams = [stream_of(await open_account(store, f"s{n}", f"o{n}")) for n in range(4)]
+    stores = (store, other_store)
+    await asyncio.gather(
+        *(
+            move(stores[n % 2], *(streams if n % 3 else reversed(streams[:2])))
+            for n in range(12)
+        )
+    )
+    work = await store.look(Needs(streams=tuple(streams)))
+    totals = [work.state(ACCOUNT, stream).total for stream in streams]
+    assert totals == [12, 12, 8, 8]
+
+
+async def test_fifty_requests_under_one_key_have_one_effect_and_fifty_equal_answers(
+    store: Store, other_store: Store, pool: asyncpg.Pool
+) -> None:
+    stores = (store, other_store)
+    outcomes = await asyncio.gather(
+        *(open_account(stores[n % 2], "same", idempotency=key("k")) for n in range(50))
+    )
+    bodies = {carried.outcome.body for carried in outcomes if isinstance(carried.outcome, Answer)}
+    assert len(bodies) == 1
+    assert sum(not carried.repeated for carried in outcomes) == 1
+    assert await pool.fetchval("select count(*) from event") == 1
+
+
+async def test_a_key_under_another_body_is_refused(store: Store) -> None:
+    await open_account(store, "first", idempotency=key("k", b"one"))
+    with pytest.raises(KeyReused):
+        await open_account(store, "second", idempotency=key("k", b"two"))
+
+
+async def test_a_rejected_command_keeps_no_answer_and_leaves_nothing(store: Store, pool: asyncpg.Pool) -> None:
+    await open_account(store, "taken")
+    assert rejected(await open_account(store, "taken", idempotency=key("again"))) == "name_taken"
+    assert await pool.fetchval("select count(*) from idempotency") == 0
+    assert rejected(await open_account(store, "free", idempotency=key("again"))) is None
+
+
+async def test_a_losing_command_leaves_no_placeholder(store: Store, pool: asyncpg.Pool) -> None:
+    await asyncio.gather(*(open_account(store, "one", f"owner-{n}") for n in range(20)))
+    assert await pool.fetchval("select count(*) from stream where version = 0") == 0
+    assert await pool.fetchval("select count(*) from limit_unique where scope = 'name' and holder is null") == 0
+
+
+async def test_personal_data_is_unreadable_in_the_table_and_gone_with_its_key(
+    store: Store, pool: asyncpg.Pool
+) -> None:
+    stream = stream_of(await open_account(store, "x", "per_1", secret="6222020000000000"))
+    payload = await pool.fetchval("select payload from event where stream = $1", stream)
+    assert b"6222020000000000" not in payload
+    stored = (await store.look(Needs(streams=(stream,)))).history(stream)[0]
+    assert isinstance(stored.event, Opened)
+    sealed = stored.event.secret
+    assert await store.disclose([(stored.id, sealed)]) == ["6222020000000000"]  # type: ignore[list-item]
+    assert await store.erase("per_1")
+    assert await store.disclose([(stored.id, sealed)]) == [REDACTED]  # type: ignore[list-item]
+
+
+async def test_a_cancelled_request_harms_nobody(store: Store) -> None:
+    tasks = [asyncio.create_task(open_account(store, f"c{n}", f"o{n}")) for n in range(30)]
+    await asyncio.sleep(0)
+    for task in tasks[::3]:
+        task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    kept = [item for n, item in enumerate(outcomes) if n % 3]
+    assert all(not isinstance(item, BaseException) and rejected(item) is None for item in kept)
+
+
+async def test_stored_answers_are_sealed(store: Store, pool: asyncpg.Pool) -> None:
+    stream = stream_of(await open_account(store, "sealed", idempotency=key("k")))
+    answer = await pool.fetchval("select answer from idempotency")
+    assert stream.encode() not in answer
