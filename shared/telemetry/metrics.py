@@ -10,6 +10,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         ProcessCollector(registry=self.registry)
         self.requests = Counter(
             "huchuang_http_requests_total", "Requests answered", ["method", "route", "status"], registry=self.registry
@@ -21,6 +22,15 @@ class Metrics:
         self.relayed = Gauge("huchuang_relay_position", "Published up to this position", registry=self.registry)
         self.lag = Gauge("huchuang_follower_lag", "Events not yet applied", ["follower"], registry=self.registry)
         self.parked = Gauge("huchuang_parked_messages", "Messages put aside", registry=self.registry)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answered request; the children of the labels are looked up once per route and status."""
+        found = self._children.get((method, route, status))
+        if found is None:
+            count, times = self.requests.labels(method, route, status), self.seconds.labels(method, route)
+            found = self._children[method, route, status] = (count, times)
+        found[0].inc()
+        found[1].observe(seconds)
 
     def render(self) -> bytes:
         return generate_latest(self.registry)

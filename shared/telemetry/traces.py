@@ -1,5 +1,6 @@
 """Traces: one span per request and per batch, linked by the trace context that events carry."""
 
+import random
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,11 +12,12 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
 _KINDS = {"producer": SpanKind.PRODUCER, "consumer": SpanKind.CONSUMER}
 MAX_LINKS = 64
+_new_traces = 0.0
 
 
 class JsonLinesExporter(SpanExporter):
@@ -53,9 +55,11 @@ def _described(span: ReadableSpan) -> dict[str, object]:
 
 def configure_traces(service: str, path: Path | None, ratio: float) -> TracerProvider:
     """Set up tracing for this process: `ratio` of new traces are recorded, and all those of a recorded parent."""
+    global _new_traces
+    _new_traces = ratio
     provider = TracerProvider(
         resource=Resource.create({"service.name": f"huchuang-{service}"}),
-        sampler=ParentBased(TraceIdRatioBased(ratio)),
+        sampler=ParentBased(ALWAYS_ON),
     )
     if path is not None:
         provider.add_span_processor(BatchSpanProcessor(JsonLinesExporter(path)))
@@ -78,6 +82,22 @@ def parse_traceparent(text: str | None) -> SpanContext | None:
     except ValueError:
         return None
     return context if context.is_valid else None
+
+
+@contextmanager
+def request_span(method: str, traceparent: bytes | None) -> Iterator[trace.Span | None]:
+    """A server span where the caller's trace is recorded, or where a new one is chosen to be; None elsewhere.
+
+    Choosing here, before any span exists, makes the many requests that are not recorded cost next to nothing.
+    """
+    parent = parse_traceparent(traceparent.decode("latin-1")) if traceparent else None
+    if not (parent.trace_flags.sampled if parent else random.random() < _new_traces):
+        yield None
+        return
+    context = trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent else None
+    tracer = trace.get_tracer("huchuang")
+    with tracer.start_as_current_span(method, context=context, kind=SpanKind.SERVER, record_exception=False) as span:
+        yield span
 
 
 @contextmanager

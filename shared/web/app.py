@@ -11,13 +11,11 @@ import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.telemetry.metrics import CONTENT_TYPE, Metrics
-from shared.telemetry.traces import parse_traceparent
+from shared.telemetry.traces import request_span
 from shared.values.ids import uuid7
 from shared.web.problem import Problem, of_validation, on_problem
 
@@ -38,6 +36,7 @@ def create_app(service: str, title: str, routers: Sequence[APIRouter], lifespan:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         separate_input_output_schemas=False,
+        telemetry={"tracing": False, "metrics": False},
     )
     app.state.service = service
     app.state.metrics = metrics
@@ -82,7 +81,6 @@ class Edge:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._tracer = trace.get_tracer("huchuang")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -102,11 +100,7 @@ class Edge:
                 message["headers"] = [*message["headers"], (b"x-correlation-id", str(correlation).encode())]
             await send(message)
 
-        parent = parse_traceparent(headers.get(b"traceparent", b"").decode("latin-1"))
-        context = trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent else None
-        with self._tracer.start_as_current_span(
-            scope["method"], context=context, kind=SpanKind.SERVER, record_exception=False
-        ) as span:
+        with request_span(scope["method"], headers.get(b"traceparent")) as span:
             try:
                 await self._app(scope, _limited(headers, receive), respond)
             except _TooLarge:
@@ -117,10 +111,10 @@ class Edge:
                     raise
                 await _answer(Problem(500, "internal_error", "服务内部错误，已记录"), scope, receive, respond)
             route = getattr(scope.get("route"), "path", "unmatched")
-            span.update_name(f"{scope['method']} {route}")
-            span.set_attribute("http.response.status_code", status)
-        self._metrics.requests.labels(scope["method"], route, status).inc()
-        self._metrics.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
+            if span is not None:
+                span.update_name(f"{scope['method']} {route}")
+                span.set_attribute("http.response.status_code", status)
+        self._metrics.answered(scope["method"], route, status, time.perf_counter() - started)
 
 
 async def _answer(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

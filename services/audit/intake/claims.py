@@ -51,7 +51,7 @@ def evolve(claim: ClaimAsTold, record: Record) -> ClaimAsTold:
         case "subsidy.ClaimSubmitted.v1":
             changes |= {name: event[name] for name in ("claim_id", "person_id", "organisation_id", "certificate_id")}
             changes["district"] = event["review_district"]
-        case "subsidy.ClaimScreened.v1":
+        case "subsidy.ClaimScreened.v1" | "subsidy.ClaimApproved.v1":
             changes |= {"amount": event["amount"], "policy_version": event["policy_version"]}
         case "subsidy.ClaimCorrected.v1":
             changes["status"] = "payable" if claim.status == "payment_returned" else "submitted"

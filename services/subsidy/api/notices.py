@@ -24,7 +24,7 @@ from services.subsidy.domain.notice import (
 )
 from services.subsidy.domain.policy import Parameters
 from services.subsidy.intake.judging import active_versions
-from shared.eventstore.decider import Rejection
+from shared.eventstore.decider import Decision, Rejection
 from shared.eventstore.listing import Listed, read_page
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
@@ -114,7 +114,7 @@ POLICY_MISSING = Rejection(code="policy_missing", detail="尚无生效的政策�
 async def draft(request: Request, body: NewNotice) -> Response:
     caller = caller_of(request)
     district, person = _own_district(caller), caller.person
-    claims = body.claims if body.claims is not None else await _ready(request, district)
+    claims = tuple(dict.fromkeys(body.claims)) if body.claims is not None else await _ready(request, district)
     if not claims:
         raise Problem(409, "nothing_to_notice", "本区没有可公示的申请")
     people = await _people(request, claims, district)
@@ -272,7 +272,9 @@ async def decide_objection(request: Request, objection_id: str, body: ObjectionD
         others_open = any(
             other.claim_id == place.claim_id and other.upheld is None for other in notice.objections.values()
         )
-        if body.upheld:
+        if claim.status in ("rejected", "withdrawn"):
+            settled: Decision = []
+        elif body.upheld:
             settled = decide_claim(RejectClaim(person, ("公示异议成立：" + body.reasons,), today), claim)
         else:
             settled = [] if others_open else decide_claim(LiftHold("objection"), claim)

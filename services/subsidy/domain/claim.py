@@ -294,7 +294,14 @@ def evolve(claim: Claim, event: ClaimEvent) -> Claim:
         case ClaimReviewed():
             return replace(claim, status="under_review", reviewer=event.reviewer)
         case ClaimApproved():
-            return replace(claim, status="approved", approver=event.approver, budget_line=event.budget_line)
+            return replace(
+                claim,
+                status="approved",
+                approver=event.approver,
+                policy_version=event.policy_version,
+                amount=event.amount,
+                budget_line=event.budget_line,
+            )
         case ClaimRejected():
             return replace(claim, status="rejected", reasons=event.reasons, holds=(), holds_place=False)
         case ClaimWithdrawn():
@@ -434,6 +441,8 @@ ClaimCommand = (
 )  # fmt: skip
 
 IN_REVIEW = ("submitted", "correction_requested", "under_review")
+SETTLED_BEFORE = ("limit", "once_per_project", "payee")
+"""Rules that approval does not judge again: settled when the places were taken and when registry answered."""
 
 
 def decide(command: ClaimCommand, claim: Claim) -> Decision:
@@ -540,10 +549,9 @@ def _approve(command: ApproveClaim, claim: Claim) -> Decision:
         return Rejection(code="second_person_required", detail="审核人不能批准同一申请，须由另一人批准", status=403)
     if claim.held_for("policy", "certificate_revoked", "death", "deregistration") or command.policy is None:
         return wrong_state(claim, "批准")
-    again = {result.rule: result for result in screen(command.policy, command.facts)}
-    for result in claim.screening:
-        # The limit and the payee were settled when the place was taken and when registry answered.
-        now = result if result.rule in ("limit", "payee", "once_per_project") else again[result.rule]
+    settled = {result.rule: result for result in claim.screening if result.rule in SETTLED_BEFORE}
+    for result in screen(command.policy, command.facts):
+        now = settled.get(result.rule, result)
         if now.passed is None:
             return Rejection(code="screening_pending", detail=f"尚待核实：{now.text}", extensions={"rule": now.rule})
         if not now.passed:

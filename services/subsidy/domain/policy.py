@@ -11,6 +11,8 @@ from typing import Literal
 import msgspec
 
 from shared.eventstore.decider import Aggregate, Decision, Event, Rejection, Row
+from shared.values.money import parse_money
+from shared.values.rejected import Invalid
 
 RuleName = Literal[
     "certificate", "window", "organisation_local", "organisation_age", "role", "once_per_project", "limit", "payee"
@@ -137,8 +139,8 @@ def decide(command: DraftPolicy | ActivatePolicy, programme: Programme) -> Decis
                 return [] if same else Rejection(code="policy_exists", detail="这个政策版本已存在，建立后不可修改")
             if policy.effective_until < policy.effective_from:
                 return Rejection(code="policy_period", detail="失效日期不能早于生效日期", status=422)
-            if policy.parameters.amount <= 0:
-                return Rejection(code="policy_amount", detail="尚未设定补贴金额，不能建立版本", status=422)
+            if isinstance(parse_money(str(policy.parameters.amount)), Invalid) or policy.parameters.amount <= 0:
+                return Rejection(code="policy_amount", detail="补贴金额须为大于零、至多两位小数的金额", status=422)
             return [PolicyDrafted(policy, by)]
         case ActivatePolicy(version, by):
             draft = programme.versions.get(version)

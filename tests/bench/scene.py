@@ -1,0 +1,93 @@
+"""Where a benchmark runs: a database server of its own, one service as one uvicorn process, and the bare peer."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+import httpx
+import msgspec
+
+from deploy.local import databases, settings
+from deploy.local.broker import running_broker
+from deploy.local.migrations import migrate
+from deploy.local.plan import StackOptions, make_plan
+from deploy.local.postgres import running_postgres
+from deploy.local.tokens import SandboxIssuer
+
+PATIENCE = 60.0
+
+
+class Scene(NamedTuple):
+    """`database` is the service's own; `bare` is the peer's address; `tokens` are the sandbox's."""
+
+    settings: settings.StackSettings
+    service: str
+    url: str
+    bare: str
+    database: str
+    tokens: dict[str, str]
+
+
+@asynccontextmanager
+async def scene(directory: Path, service: str) -> AsyncIterator[Scene]:
+    """Everything up and ready; the service runs the role `api`, so that its edge and its store are what is measured."""
+    directory.mkdir(parents=True, exist_ok=True)
+    async with running_postgres(directory / "server") as server, running_broker(directory / "broker") as kafka:
+        issuer = SandboxIssuer(directory / "keys")
+        plan = make_plan(directory, StackOptions(postgres=server.dsn(), broker=kafka), issuer)
+        settings.write(plan.settings, directory / settings.FILE)
+        await databases.provision(server.dsn(), plan.passwords)
+        dsn = plan.settings.databases[service]
+        await asyncio.to_thread(migrate, service, dsn)
+        await _bare_tables(dsn)
+        host, port = plan.settings.address(service)
+        bare = f"http://127.0.0.1:{port + 50}"
+        serve = [sys.executable, "-m", "deploy.local.cli", "serve", service, "--role", "api"]
+        uvicorn = [sys.executable, "-m", "uvicorn", "tests.bench.bare:app", "--port", str(port + 50)]
+        quiet = ["--no-access-log", "--loop", "uvloop", "--http", "httptools", "--log-level", "warning"]
+        environment = {**os.environ, settings.DIRECTORY_VARIABLE: str(directory), "BARE_DSN": dsn}
+        with (directory / "bench.log").open("wb") as log:
+            ours = subprocess.Popen(serve, env=environment, stdout=log, stderr=log)
+            peer = subprocess.Popen([*uvicorn, *quiet], env=environment, stdout=log, stderr=log)
+            try:
+                await asyncio.gather(_until(f"http://{host}:{port}/readyz"), _until(f"{bare}/docs"))
+                url = plan.settings.services[service]
+                yield Scene(plan.settings, service, url, bare, dsn, issuer.tokens())
+            finally:
+                for process in (ours, peer):
+                    process.terminate()
+                for process in (ours, peer):
+                    process.wait()
+
+
+async def _bare_tables(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        "create table bare_item (id text primary key, person text, certificate text, body text);"
+        "create table bare_row (key text primary key, value text)"
+    )
+    await connection.close()
+
+
+async def _until(url: str) -> None:
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    async with httpx.AsyncClient(trust_env=False) as http:
+        while True:
+            try:
+                if (await http.get(url)).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            if asyncio.get_running_loop().time() > deadline:
+                raise TimeoutError(url)
+            await asyncio.sleep(0.1)
+
+
+def encoded(value: object) -> bytes:
+    return msgspec.json.encode(value)

@@ -1,0 +1,189 @@
+"""Whatever is commanded in whatever order: states stay consistent and limits are what the folds say."""
+
+from collections import Counter
+from decimal import Decimal
+from itertools import chain
+from typing import get_args
+
+import pytest
+from hypothesis import given as every
+from hypothesis import settings
+
+from services.subsidy.domain.claim import (
+    BUDGET,
+    CERTIFICATE,
+    CLAIM,
+    EVENTS,
+    PERSON_PLACES,
+    PERSON_PROJECT,
+    Claim,
+    ClaimEvent,
+    ClaimPaid,
+    ClaimSubmitted,
+    HoldLifted,
+    PaymentDropped,
+    PaymentOrdered,
+    Status,
+    project_key,
+)
+from shared.eventstore.decider import Event
+from tests.unit.subsidy.samples import BATCH, CORRECTED, LINE, PASTS, PERSON, held
+from tests.unit.subsidy.world import BUDGET_BOUND, LIVES, Step, World
+
+FREED = ("rejected", "withdrawn")
+OTHERS = (CORRECTED, held("death"), HoldLifted("death"), PaymentDropped(BATCH))
+"""Events that no sample past holds."""
+
+
+def lived(steps: list[Step]) -> World:
+    world = World()
+    for step in steps:
+        world.take(step)
+    return world
+
+
+@pytest.mark.clause("B-12")
+@pytest.mark.clause("B-13")
+@pytest.mark.clause("B-14")
+@settings(max_examples=300, deadline=None)
+@every(LIVES)
+def test_the_limits_are_what_the_folds_say_after_every_step(steps: list[Step]) -> None:
+    world = World()
+    for step in steps:
+        world.take(step)
+        committed = Decimal(0)
+        for id in world.streams:
+            claim = world.claim(id)
+            held = world.limits.of(id)
+            assert held == _owed(claim, held), (step, claim.status)
+            committed += _committed(claim)
+        assert world.limits.used.get((BUDGET, LINE), Decimal(0)) == committed <= BUDGET_BOUND
+
+
+def _owed(claim: Claim, held: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """What a claim must hold by its fold; which of the places is the store's choice."""
+    if claim.submission is None or claim.status in FREED:
+        assert not claim.holds_place
+        return set()
+    owed = {(CERTIFICATE, claim.submission.certificate_no), (PERSON_PROJECT, project_key(claim.submission))}
+    places = {(scope, key) for scope, key in held if scope == PERSON_PLACES and key.startswith(f"{PERSON}/")}
+    assert len(places) == claim.holds_place
+    return owed | places
+
+
+def _committed(claim: Claim) -> Decimal:
+    if claim.budget_line is None or claim.status in FREED:
+        return Decimal(0)
+    assert claim.amount is not None
+    return claim.amount
+
+
+@pytest.mark.clause("B-13")
+@pytest.mark.clause("B-14")
+@settings(max_examples=200, deadline=None)
+@every(LIVES)
+def test_no_certificate_no_project_and_no_fourth_place_is_ever_paid(steps: list[Step]) -> None:
+    world = lived(steps)
+    paid = [claim for id in world.streams if (claim := world.claim(id)).status == "paid"]
+    submissions = [claim.submission for claim in paid if claim.submission is not None]
+    assert len(paid) <= 3
+    assert max(Counter(one.certificate_no for one in submissions).values(), default=0) <= 1
+    assert max(Counter(one.project_id for one in submissions).values(), default=0) <= 1
+    assert all(claim.holds_place for claim in paid)
+
+
+@pytest.mark.clause("B-12")
+@pytest.mark.clause("B-35")
+@settings(max_examples=200, deadline=None)
+@every(LIVES)
+def test_budget_is_never_below_commitments_nor_commitments_below_payments(steps: list[Step]) -> None:
+    world = lived(steps)
+    paid = sum(
+        (event.amount for events in world.streams.values() for event in events if isinstance(event, ClaimPaid)),
+        Decimal(0),
+    )
+    assert paid <= world.limits.used.get((BUDGET, LINE), Decimal(0)) <= BUDGET_BOUND
+
+
+@settings(max_examples=200, deadline=None)
+@every(LIVES)
+def test_status_and_holds_never_contradict_each_other_nor_what_led_to_them(steps: list[Step]) -> None:
+    world = World()
+    for step in steps:
+        world.take(step)
+        for id, events in world.streams.items():
+            claim = world.claim(id)
+            assert claim.status in get_args(Status)
+            assert len({hold.reason for hold in claim.holds}) == len(claim.holds)
+            _check_story(claim, events)
+
+
+def _check_story(claim: Claim, events: list[Event]) -> None:
+    assert isinstance(events[0], ClaimSubmitted)
+    if claim.status in FREED:
+        assert claim.holds == ()
+    if claim.approver is not None:
+        assert claim.reviewer is not None
+        assert claim.approver != claim.reviewer
+        assert claim.budget_line is not None
+        assert claim.policy_version is not None
+    if claim.status in ("payable", "payment_ordered", "payment_unknown", "paid", "payment_returned"):
+        assert claim.notice_ended
+        assert claim.approver is not None
+    if claim.status in ("payment_ordered", "payment_unknown", "paid"):
+        assert claim.batch_id is not None
+    if claim.status == "payment_ordered":
+        orders = [event for event in events if isinstance(event, PaymentOrdered)]
+        assert [order.attempt for order in orders] == list(range(1, len(orders) + 1))
+        assert claim.attempts == len(orders)
+    paid = [event for event in events if isinstance(event, ClaimPaid)]
+    assert len(paid) == (claim.status == "paid")
+    assert all(event.amount == claim.amount for event in paid)
+
+
+@settings(max_examples=200, deadline=None)
+@every(LIVES)
+def test_a_claim_that_has_ended_stays_as_it_ended(steps: list[Step]) -> None:
+    world = World()
+    ended: dict[str, Claim] = {}
+    for step in steps:
+        world.take(step)
+        for id in world.streams:
+            claim = world.claim(id)
+            if id in ended:
+                assert claim == ended[id]
+            elif claim.ended:
+                ended[id] = claim
+
+
+@pytest.mark.parametrize("past", PASTS)
+@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.__name__)
+def test_every_event_folds_into_every_state(kind: type[ClaimEvent], past: str) -> None:
+    event = next(event for event in (*chain(*PASTS.values()), *OTHERS) if isinstance(event, kind))
+    claim = CLAIM.evolve(CLAIM.fold(PASTS[past]), event)
+    assert isinstance(claim, Claim)
+    list(CLAIM.limits(CLAIM.fold(PASTS[past]), event))
+
+
+@settings(max_examples=50, deadline=None)
+@every(LIVES)
+def test_a_fold_in_two_halves_is_the_fold(steps: list[Step]) -> None:
+    for events in lived(steps).streams.values():
+        half = len(events) // 2
+        assert CLAIM.fold(events[half:], CLAIM.fold(events[:half])) == CLAIM.fold(events)
+
+
+def test_the_lives_reach_every_state() -> None:
+    """The generator would be of little use if it did not."""
+    reached: set[str] = set()
+
+    @settings(max_examples=400, deadline=None, database=None, derandomize=True)
+    @every(LIVES)
+    def live(steps: list[Step]) -> None:
+        world = World()
+        for step in steps:
+            world.take(step)
+            reached.update(world.claim(id).status for id in world.streams)
+
+    live()
+    assert reached == set(get_args(Status)) - {"recovering", "recovered"}
