@@ -27,7 +27,7 @@ ANSWER_TTL = timedelta(hours=48)
 TWIN_PATIENCE = 5.0
 
 LOAD = "select * from load($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-APPEND = f"select * from append({', '.join(f'${n}' for n in range(1, 37))})"
+APPEND = f"select * from append({', '.join(f'${n}' for n in range(1, 40))})"
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +137,8 @@ class Store:
                         assert result.stored is not None
                         return self._stored(result.stored, key)
                     case "version":
-                        await turns.take(str(result.detail))
+                        if result.detail is not None:
+                            await turns.take(result.detail)
                         await asyncio.sleep(random.random() * PAUSE * attempt)
                     case "limit" | "subject":
                         needs = _widened(needs, result)
@@ -253,10 +254,8 @@ def _widened(needs: Needs, result: _Result) -> Needs:
     """Look also at what the conflict was about, so that the next decision sees it."""
     if result.outcome == "limit":
         conflict = msgspec.json.decode(result.detail or "{}")
-        scope, key, places = conflict["scope"], conflict["key"], conflict.get("places")
-        if places is not None:
-            return needs.also(unique=[(scope, f"{key}/{place}") for place in range(1, places + 1)])
-        return needs.also(unique=((scope, key),), bounded=((scope, key),))
+        name = (conflict["scope"], conflict["key"])
+        return needs.also(unique=(name,), bounded=(name,))
     if result.outcome == "subject" and result.detail not in needs.subjects:
         return msgspec.structs.replace(needs, subjects=(*needs.subjects, str(result.detail)))
     return needs
@@ -296,22 +295,22 @@ def _columns(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
 
 
 def _append_arguments(group: Sequence[_Append]) -> list[Any]:
-    """The flat arrays of `append.sql`: one list per parameter, in its order."""
-    commands: list[list[Any]] = [[] for _ in range(10)]
-    ends: list[list[int]] = [[] for _ in range(5)]
+    """The flat arrays of `append.sql`, in its order; elements of a command carry its number, 1 to n."""
+    commands: list[Any] = []
     streams: list[Any] = []
     events: list[Any] = []
     limits: list[Any] = []
+    bounds: list[Any] = []
     rows: list[Any] = []
     subjects: list[Any] = []
-    for item in group:
+    for number, item in enumerate(group, 1):
         work, context, key = item.work, item.context, item.key
-        for column, value in zip(
-            commands,
+        actor = context.actor
+        commands.append(
             (
-                context.actor.client,
-                context.actor.user,
-                context.actor.on_behalf_of,
+                actor.client,
+                actor.user,
+                actor.on_behalf_of,
                 context.causation_id,
                 context.correlation_id,
                 context.traceparent,
@@ -319,25 +318,23 @@ def _append_arguments(group: Sequence[_Append]) -> list[Any]:
                 None if key is None else key.fingerprint,
                 item.answer.status,
                 item.sealed_answer,
-            ),
-            strict=True,
-        ):
-            column.append(value)
-        streams.extend(work.streams())
-        events.extend((e.stream, e.version, e.id, e.type, work.now, e.payload) for e in work.events)
-        limits.extend(work.limits)
-        rows.extend(work.rows)
-        subjects.extend(work.new_keys.items())
-        for end, items in zip(ends, (streams, events, limits, rows, subjects), strict=True):
-            end.append(len(items))
+            )
+        )
+        now = work.now
+        streams += [(number, *stream) for stream in work.streams()]
+        events += [(number, e.stream, e.version, e.id, e.type, now, e.payload) for e in work.events]
+        limits += [(number, *limit) for limit in work.limits]
+        bounds += [(number, *bound) for bound in work.bounds]
+        rows += [(number, *row) for row in work.rows]
+        subjects += [(number, *subject) for subject in work.new_keys.items()]
     return [
-        *commands,
-        *ends,
-        *_transposed(streams, 3),
-        *_transposed(events, 6),
-        *_transposed(limits, 6),
-        *_transposed(rows, 3),
-        *_transposed(subjects, 2),
+        *_transposed(commands, 10),
+        *_transposed(streams, 4),
+        *_transposed(events, 7),
+        *_transposed(limits, 5),
+        *_transposed(bounds, 5),
+        *_transposed(rows, 4),
+        *_transposed(subjects, 3),
         ANSWER_TTL,
     ]
 

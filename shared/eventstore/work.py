@@ -41,6 +41,8 @@ class Answer(msgspec.Struct, frozen=True):
     version: int = 0
 
 
+MAX_EVENT = 256 * 1024
+
 Handler = Callable[["Work"], Answer | Rejection]
 
 
@@ -59,12 +61,21 @@ class EventWrite(NamedTuple):
 
 
 class LimitWrite(NamedTuple):
+    """`take` or `release` of one unique key."""
+
     op: str
     scope: str
     key: str
     holder: str
-    places: int
-    amount: Decimal | None
+
+
+class BoundWrite(NamedTuple):
+    """`set_bound` or `use` of one bounded key, CNY."""
+
+    op: str
+    scope: str
+    key: str
+    amount: Decimal
 
 
 class RowWrite(NamedTuple):
@@ -91,12 +102,12 @@ class Work:
     """
 
     __slots__ = (
-        "_aggregates",
         "_found",
         "_keyring",
         "_needs",
         "_open",
         "_types",
+        "bounds",
         "events",
         "limits",
         "new_keys",
@@ -113,6 +124,7 @@ class Work:
         self.now = now
         self.events: list[EventWrite] = []
         self.limits: list[LimitWrite] = []
+        self.bounds: list[BoundWrite] = []
         self.rows: list[RowWrite] = []
         self.new_keys: dict[str, bytes] = {}
 
@@ -181,11 +193,13 @@ class Work:
         opened = self._open[stream]
         for event in events:
             for change in aggregate.limits(state, event):
-                self.limits.append(_limit_write(change, stream))
+                self.hold(change, stream)
             state = aggregate.evolve(state, event)
             opened.version += 1
             event_id = uuid7()
             payload = encode_payload(event, lambda clear, n, event_id=event_id: self._seal(clear, event_id, n))  # type: ignore[misc]
+            if len(payload) > MAX_EVENT:
+                raise OversizedEvent(f"{self._types.tag(event)}: {len(payload)} bytes")
             self.events.append(EventWrite(stream, opened.version, event_id, self._types.tag(event), payload))
             for row in aggregate.rows(stream, state, event):
                 value = None if row.value is None else msgspec.json.encode(row.value)
@@ -194,8 +208,27 @@ class Work:
         return state
 
     def hold(self, change: LimitChange, holder: str) -> None:
-        """Change a limit that no event may carry: the keyed hash of an identity number."""
-        self.limits.append(_limit_write(change, holder))
+        """Change a limit. Called for events' limits, and directly for one that no event may carry (a keyed hash)."""
+        match change:
+            case Take(scope, key):
+                self.limits.append(LimitWrite("take", scope, key, holder))
+            case Release(scope, key):
+                self.limits.append(LimitWrite("release", scope, key, holder))
+            case TakePlace(scope, key, places):
+                self.limits.append(LimitWrite("take", scope, self._free_place(scope, key, places), holder))
+            case ReleasePlace(scope, key, places):
+                self.limits += (LimitWrite("release", scope, f"{key}/{n}", holder) for n in range(1, places + 1))
+            case SetBound(scope, key, bound):
+                self.bounds.append(BoundWrite("set_bound", scope, key, bound))
+            case Use(scope, key, amount):
+                self.bounds.append(BoundWrite("use", scope, key, amount))
+
+    def _free_place(self, scope: str, key: str, places: int) -> str:
+        """The first place that nobody was seen to hold; a wrong guess is a conflict, after which more is seen."""
+        taken = {item.key for item in self.limits if item.op == "take" and item.scope == scope}
+        names = [f"{key}/{place}" for place in range(1, places + 1)]
+        free = [name for name in names if name not in taken and (scope, name) not in self._found.unique]
+        return free[0] if free else names[0]
 
     def streams(self) -> list[StreamWrite]:
         """The streams that this command adds events to."""
@@ -230,24 +263,12 @@ class NeedsMore(Exception):
         self.streams = streams
 
 
+class OversizedEvent(Exception):
+    """An event past 256 KiB: a list in it should have been chunked."""
+
+
 class ErasedSubject(Exception):
     """Personal data of a person whose key has been destroyed cannot be taken in again."""
-
-
-def _limit_write(change: LimitChange, holder: str) -> LimitWrite:
-    match change:
-        case Take(scope, key):
-            return LimitWrite("take", scope, key, holder, 0, None)
-        case Release(scope, key):
-            return LimitWrite("release", scope, key, holder, 0, None)
-        case TakePlace(scope, key, places):
-            return LimitWrite("take_place", scope, key, holder, places, None)
-        case ReleasePlace(scope, key, places):
-            return LimitWrite("release_place", scope, key, holder, places, None)
-        case SetBound(scope, key, bound):
-            return LimitWrite("set_bound", scope, key, holder, 0, bound)
-        case Use(scope, key, amount):
-            return LimitWrite("use", scope, key, holder, 0, amount)
 
 
 def fingerprint(*parts: bytes) -> bytes:

@@ -45,7 +45,8 @@ class Operation(NamedTuple):
         named = {"programme": "no-such-programme", "version": "none", "number": "SH1900-XX-000000"}
         path = self.path
         for name in [part.split("}")[0] for part in self.path.split("{")[1:]]:
-            path = path.replace(f"{{{name}}}", named.get(name) or new_id(PREFIXES[name]))
+            prefix = "wlb" if self.service == "loans" and name == "batch_id" else PREFIXES.get(name, "")
+            path = path.replace(f"{{{name}}}", named.get(name) or new_id(prefix))
         return path
 
     def body(self) -> Any:

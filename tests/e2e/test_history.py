@@ -46,7 +46,7 @@ async def test_as_of_a_moment_it_is_what_had_happened_by_then(demonstrated: Outc
     moments = sorted({item.record.occurred_at for item in whole.items})
     assert len(moments) > 2
     for moment in moments:
-        expected = [item for item in bytes_of(whole)][: sum(i.record.occurred_at <= moment for i in whole.items)]
+        expected = bytes_of(whole)[: sum(i.record.occurred_at <= moment for i in whole.items)]
         for source in SOURCES:
             then = await history(client, demonstrated.claim_id, source, moment)  # type: ignore[arg-type]
             assert bytes_of(then) == expected

@@ -49,13 +49,12 @@ async def test_for_the_last_place_exactly_one_of_three_gets_it(
 async def test_one_certificate_by_app_and_window_at_once_leaves_one_claim(
     client: Client, call: Caller, directory: Path, now: datetime
 ) -> None:
+    window = "district:310115/reviewer"
     for person in await trained(client, directory, now, 3, 1):
         (project,) = person.certificates
         answers = await asyncio.gather(
             call.post("app", "subsidy", "/v1/claims", claim_body(person, project)),
-            call.post(
-                "district:310115/reviewer", "subsidy", "/v1/claims", claim_body(person, project, channel="window")
-            ),
+            call.post(window, "subsidy", "/v1/claims", claim_body(person, project, channel="window")),
         )
         made, refused = sorted(answers, key=lambda answer: answer.status_code)
         assert (made.status_code, refused.status_code) == (201, 409)
@@ -78,7 +77,5 @@ async def test_a_repeated_key_gets_the_stored_answer(
     later = await send()
     assert (later.status_code, later.content) == (201, twins[0].content)
     assert later.headers["idempotent-replayed"] == "true"
-    other = await send({**body, "channel": "window"})
-    assert (other.status_code, other.json()["code"]) == (422, "invalid_request")
     other = await send({**body, "accepting_district": "310101"})
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")

@@ -1,132 +1,132 @@
--- Plans are cached when tables may still be empty, so the settings below keep them on the primary keys.
--- Carry out a batch of commands in one transaction, each in its own subtransaction with its own result.
--- Arrays are flat; each command names its slices by the index of the last element (`*_to`, cumulative).
--- Results: ok | version (HC001) | limit (HC002) | subject (HC003: another writer made the subject's key)
---        | repeated (the idempotency key already has an answer) | failed (anything else, with the database's message)
+-- Carry out a batch of commands in one transaction, each with its own result.
+-- Arrays are flat; the first of each kind names the command (1 to n) that an element belongs to.
+-- What no command of the batch contends for is written set by set; a command that loses a stream, a limit or a bound
+-- writes nothing, and what was put in for it beforehand is taken away again.
+-- Results: ok | version | limit | subject (another writer made the subject's key) | repeated (with the stored answer)
 create function append(
-    p_clients text[], p_users text[], p_behalves text[], p_causations uuid[], p_correlations uuid[], p_traces text[],
-    p_idempotency_keys text[], p_fingerprints bytea[], p_statuses smallint[], p_answers bytea[],
-    p_streams_to int[], p_events_to int[], p_limits_to int[], p_rows_to int[], p_subjects_to int[],
-    s_stream text[], s_expected int[], s_version int[],
-    e_stream text[], e_version int[], e_id uuid[], e_type text[], e_occurred timestamptz[], e_payload bytea[],
-    l_op text[], l_scope text[], l_key text[], l_holder text[], l_places int[], l_amount numeric[],
-    r_view text[], r_key text[], r_value bytea[],
-    k_subject text[], k_wrapped bytea[],
+    p_client text[], p_user text[], p_behalf text[], p_causation uuid[], p_correlation uuid[], p_trace text[],
+    p_key text[], p_fingerprint bytea[], p_status smallint[], p_answer bytea[],
+    s_command int[], s_stream text[], s_expected int[], s_version int[],
+    e_command int[], e_stream text[], e_version int[], e_id uuid[], e_type text[], e_occurred timestamptz[],
+    e_payload bytea[],
+    l_command int[], l_op text[], l_scope text[], l_key text[], l_holder text[],
+    b_command int[], b_op text[], b_scope text[], b_key text[], b_amount numeric[],
+    r_command int[], r_view text[], r_key text[], r_value bytea[],
+    k_command int[], k_subject text[], k_wrapped bytea[],
     p_answer_ttl interval
-) returns table (outcome text, detail text, recorded_at timestamptz, status smallint, fingerprint bytea, answer bytea)
+) returns table (outcome text, detail text, status smallint, fingerprint bytea, answer bytea)
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
     v_now timestamptz := clock_timestamp();
-    v_count int := array_length(p_clients, 1);
-    v_unique_scopes text[]; v_unique_keys text[]; v_bounded_scopes text[]; v_bounded_keys text[];
-    v_keyed_clients text[]; v_keyed_keys text[];
-    v_repeated boolean; v_untidy boolean; v_detail text;
-    s_from int := 1; e_from int := 1; l_from int := 1; r_from int := 1; k_from int := 1;
-    s_to int; e_to int; l_to int; r_to int; k_to int;
+    v_count int := array_length(p_client, 1);
+    v_outcome text[] := array_fill('ok'::text, array[array_length(p_client, 1)]);
+    v_detail text[] := array_fill(null::text, array[array_length(p_client, 1)]);
+    v_status smallint[]; v_fingerprint bytea[]; v_stored bytea[];
+    v_kept int[];
+    v_lost record;
+    v_text text;
 begin
-    select coalesce(array_agg(w.scope), '{}'), coalesce(array_agg(w.key), '{}')
-        into v_unique_scopes, v_unique_keys
-        from (
-            select u.scope, u.key from unnest(l_op, l_scope, l_key) as u (op, scope, key)
-                where u.op in ('take', 'release')
-            union all
-            select u.scope, u.key || '/' || g.place from unnest(l_op, l_scope, l_key, l_places) as u (op, scope, key, places)
-                cross join lateral generate_series(1, u.places) as g (place)
-                where u.op in ('take_place', 'release_place')
-        ) w;
-    select coalesce(array_agg(u.scope), '{}'), coalesce(array_agg(u.key), '{}')
-        into v_bounded_scopes, v_bounded_keys
-        from unnest(l_op, l_scope, l_key) as u (op, scope, key) where u.op in ('set_bound', 'use');
-    select coalesce(array_agg(u.client), '{}'), coalesce(array_agg(u.key), '{}')
-        into v_keyed_clients, v_keyed_keys
-        from unnest(p_clients, p_idempotency_keys) as u (client, key) where u.key is not null;
-    perform lock_batch(s_stream, v_unique_scopes, v_unique_keys, v_bounded_scopes, v_bounded_keys,
-                       v_keyed_clients, v_keyed_keys);
-
-    insert into subject_key (subject, wrapped)
-        select distinct on (u.subject) u.subject, u.wrapped from unnest(k_subject, k_wrapped) as u (subject, wrapped)
-        order by u.subject
-        on conflict do nothing;
-    v_untidy := 'release' = any (l_op);
-
-    for i in 1 .. v_count loop
-        s_to := p_streams_to[i]; e_to := p_events_to[i]; l_to := p_limits_to[i]; r_to := p_rows_to[i];
-        k_to := p_subjects_to[i];
-        outcome := 'ok'; detail := null; recorded_at := v_now; status := null; fingerprint := null; answer := null;
-        begin
-            v_repeated := false;
-            if p_idempotency_keys[i] is not null then
-                select d.status, d.fingerprint, d.answer into status, fingerprint, answer
-                    from idempotency d
-                    where d.client = p_clients[i] and d.key = p_idempotency_keys[i] and d.answer is not null
-                      and d.expires_at > v_now;
-                v_repeated := found;
-            end if;
-            if v_repeated then
-                outcome := 'repeated';
-            else
-                for j in s_from .. s_to loop
-                    update stream set version = s_version[j] where id = s_stream[j] and version = s_expected[j];
-                    if not found then
-                        raise exception 'version' using errcode = 'HC001', detail = s_stream[j];
-                    end if;
-                end loop;
-                for j in k_from .. k_to loop
-                    perform 1 from subject_key k where k.subject = k_subject[j] and k.wrapped = k_wrapped[j];
-                    if not found then
-                        raise exception 'subject' using errcode = 'HC003', detail = k_subject[j];
-                    end if;
-                end loop;
-                for j in l_from .. l_to loop
-                    perform change_limit(l_op[j], l_scope[j], l_key[j], l_holder[j], l_places[j], l_amount[j]);
-                end loop;
-                insert into event (stream, version, id, type, recorded_at, occurred_at, actor_client, actor_user,
-                                   actor_on_behalf_of, causation_id, correlation_id, traceparent, payload)
-                    select u.stream, u.version, u.id, u.type, v_now, u.occurred, p_clients[i], p_users[i],
-                           p_behalves[i], p_causations[i], p_correlations[i], p_traces[i], u.payload
-                    from unnest(e_stream[e_from:e_to], e_version[e_from:e_to], e_id[e_from:e_to], e_type[e_from:e_to],
-                                e_occurred[e_from:e_to], e_payload[e_from:e_to])
-                        as u (stream, version, id, type, occurred, payload);
-                insert into unsequenced (stream, version)
-                    select u.stream, u.version
-                    from unnest(e_stream[e_from:e_to], e_version[e_from:e_to]) with ordinality as u (stream, version, n)
-                    order by u.n;
-                for j in r_from .. r_to loop
-                    if r_value[j] is null then
-                        delete from inline_row r where r.view = r_view[j] and r.key = r_key[j];
-                    else
-                        insert into inline_row (view, key, value) values (r_view[j], r_key[j], r_value[j])
-                            on conflict (view, key) do update set value = excluded.value;
-                    end if;
-                end loop;
-                if p_idempotency_keys[i] is not null then
-                    update idempotency d
-                        set fingerprint = p_fingerprints[i], status = p_statuses[i], answer = p_answers[i],
-                            expires_at = v_now + p_answer_ttl
-                        where d.client = p_clients[i] and d.key = p_idempotency_keys[i];
-                end if;
-            end if;
-        exception
-            when sqlstate 'HC001' then
-                get stacked diagnostics v_detail = pg_exception_detail;
-                outcome := 'version'; detail := v_detail;
-            when sqlstate 'HC002' then
-                get stacked diagnostics v_detail = pg_exception_detail;
-                outcome := 'limit'; detail := v_detail;
-            when sqlstate 'HC003' then
-                get stacked diagnostics v_detail = pg_exception_detail;
-                outcome := 'subject'; detail := v_detail;
-            when integrity_constraint_violation or data_exception then
-                outcome := 'failed'; detail := sqlerrm;
-        end;
-        v_untidy := v_untidy or outcome <> 'ok';
-        return next;
-        s_from := s_to + 1; e_from := e_to + 1; l_from := l_to + 1; r_from := r_to + 1; k_from := k_to + 1;
+    for v_lost in select * from take_streams(s_command, s_stream, s_expected, s_version) loop
+        v_outcome[v_lost.command] := 'version';
+        v_detail[v_lost.command] := v_lost.lost;
+    end loop;
+    if l_op <> '{}' then
+        for v_lost in select * from take_limits(l_command, l_op, l_scope, l_key, l_holder) loop
+            v_outcome[v_lost.command] := 'limit';
+            v_detail[v_lost.command] := json_build_object(
+                'scope', v_lost.scope, 'key', v_lost.key, 'holder', v_lost.holder)::text;
+        end loop;
+    end if;
+    if b_op <> '{}' then
+        perform 1 from limit_bounded b
+            join (select distinct u.scope, u.key from unnest(b_scope, b_key) as u (scope, key)) w
+              on b.scope = w.scope and b.key = w.key
+            order by b.scope, b.key for update of b;
+    end if;
+    for v_lost in
+        select * from take_keys(p_client, p_key, p_fingerprint, p_status, p_answer, v_now + p_answer_ttl)
+    loop
+        v_outcome[v_lost.command] := case when v_lost.answer is null then 'version' else 'repeated' end;
+        v_status[v_lost.command] := v_lost.status;
+        v_fingerprint[v_lost.command] := v_lost.fingerprint;
+        v_stored[v_lost.command] := v_lost.answer;
+    end loop;
+    if k_subject <> '{}' then
+        insert into subject_key (subject, wrapped)
+            select distinct on (u.subject) u.subject, u.wrapped
+            from unnest(k_subject, k_wrapped, k_command) as u (subject, wrapped, command)
+            order by u.subject, u.command
+            on conflict do nothing;
+        for v_lost in
+            select u.command, u.subject
+            from unnest(k_command, k_subject, k_wrapped) as u (command, subject, wrapped)
+            join subject_key k on k.subject = u.subject
+            where k.wrapped is distinct from u.wrapped
+        loop
+            v_outcome[v_lost.command] := 'subject';
+            v_detail[v_lost.command] := v_lost.subject;
+        end loop;
+    end if;
+    for i in 1 .. case when b_op = '{}' then 0 else v_count end loop
+        if v_outcome[i] = 'ok' and i = any (b_command) then
+            begin
+                perform use_bounds(array_agg(u.op order by u.n), array_agg(u.scope order by u.n),
+                                   array_agg(u.key order by u.n), array_agg(u.amount order by u.n))
+                    from unnest(b_command, b_op, b_scope, b_key, b_amount) with ordinality
+                        as u (command, op, scope, key, amount, n)
+                    where u.command = i;
+            exception when sqlstate 'HC002' then
+                get stacked diagnostics v_text = pg_exception_detail;
+                v_outcome[i] := 'limit';
+                v_detail[i] := v_text;
+            end;
+        end if;
     end loop;
 
-    if v_untidy then
-        perform drop_placeholders(s_stream, v_unique_scopes, v_unique_keys, v_keyed_clients, v_keyed_keys);
+    select coalesce(array_agg(g.i), '{}') into v_kept from generate_series(1, v_count) as g (i) where v_outcome[g.i] = 'ok';
+    if array_length(v_kept, 1) is distinct from v_count then
+        perform undo_taken(v_outcome, p_client, p_key, s_command, s_stream,
+                           l_command, l_op, l_scope, l_key, l_holder);
     end if;
+
+    if exists (select from unnest(s_expected) as u (expected) where u.expected > 0) then
+        update stream s set version = u.version
+            from unnest(s_command, s_stream, s_expected, s_version) as u (command, stream, expected, version)
+            where s.id = u.stream and u.expected > 0 and u.command = any (v_kept);
+    end if;
+    if 'release' = any (l_op) or exists (
+        select from unnest(l_op, l_scope, l_key, l_holder) as u (op, scope, key, holder)
+        join limit_unique l on l.scope = u.scope and l.key = u.key
+        where u.op = 'take' and l.holder is distinct from u.holder
+    ) then
+        update limit_unique l set holder = null
+            from unnest(l_command, l_op, l_scope, l_key, l_holder) as u (command, op, scope, key, holder)
+            where u.op = 'release' and l.scope = u.scope and l.key = u.key and l.holder = u.holder
+              and u.command = any (v_kept);
+        update limit_unique l set holder = u.holder
+            from unnest(l_command, l_op, l_scope, l_key, l_holder) as u (command, op, scope, key, holder)
+            where u.op = 'take' and l.scope = u.scope and l.key = u.key and l.holder is null
+              and u.command = any (v_kept);
+    end if;
+    insert into event (stream, version, id, type, recorded_at, occurred_at, actor_client, actor_user,
+                       actor_on_behalf_of, causation_id, correlation_id, traceparent, payload)
+        select u.stream, u.version, u.id, u.type, v_now, u.occurred, p_client[u.command], p_user[u.command],
+               p_behalf[u.command], p_causation[u.command], p_correlation[u.command], p_trace[u.command], u.payload
+        from unnest(e_command, e_stream, e_version, e_id, e_type, e_occurred, e_payload)
+            as u (command, stream, version, id, type, occurred, payload)
+        where u.command = any (v_kept);
+    insert into unsequenced (stream, version)
+        select u.stream, u.version
+        from unnest(e_command, e_stream, e_version) with ordinality as u (command, stream, version, n)
+        where u.command = any (v_kept)
+        order by u.n;
+    if r_view <> '{}' then
+        perform write_rows(r_command, r_view, r_key, r_value, v_kept);
+    end if;
+
+    return query
+        select v_outcome[g.i], v_detail[g.i], v_status[g.i], v_fingerprint[g.i], v_stored[g.i]
+        from generate_series(1, v_count) as g (i);
 end
 $$;

@@ -126,7 +126,7 @@ def test_what_is_no_record_is_not_read_as_one(data: bytes) -> None:
         parse(data)
 
 
-# -- personal values -----------------------------------------------------------------------------------------------------
+# -- personal values -------------------------------------------------------------------------------------------------
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -190,7 +190,7 @@ def test_sealed_values_are_equal_by_what_they_hold() -> None:
         assert one != other
 
 
-# -- event types ---------------------------------------------------------------------------------------------------------
+# -- event types -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("tag", event_classes())

@@ -9,9 +9,8 @@ from services.registry.domain.bank import BANK, BankRegistered, RegisterBank
 from services.registry.domain.carrier import CARRIER, CarrierKind, CarrierRegistered, RegisterCarrier
 from shared.eventstore.decider import Take
 from shared.testing import city
+from shared.testing.spec import given
 from shared.values.ids import BankId, CarrierId
-
-from .spec import given
 
 CAR, BNK = CarrierId("car_1"), BankId("bnk_1")
 CARRIER_REGISTERED = CarrierRegistered(
@@ -35,7 +34,7 @@ def test_a_carrier_is_registered_under_the_code_of_its_token() -> None:
 
 def test_a_code_belongs_to_one_carrier() -> None:
     command = RegisterCarrier(CAR, "demo-1", "另一家", "district", "310115", "car_0")
-    refused = given(CARRIER).when(carrier.decide, command).refused("carrier_exists")
+    refused = given(CARRIER).when(carrier.decide, command).then_rejected("carrier_exists")
     assert refused.extensions == {"carrier_id": "car_0"}
 
 
@@ -47,7 +46,7 @@ def test_a_bank_is_registered_under_the_code_of_its_token() -> None:
 
 def test_a_code_belongs_to_one_bank() -> None:
     command = RegisterBank(BNK, "demo-a", "另一家", "bnk_0")
-    refused = given(BANK).when(bank.decide, command).refused("bank_exists")
+    refused = given(BANK).when(bank.decide, command).then_rejected("bank_exists")
     assert refused.extensions == {"bank_id": "bnk_0"}
 
 

@@ -18,9 +18,8 @@ from services.registry.domain.institution import (
 )
 from shared.eventstore.decider import Take
 from shared.testing import city
+from shared.testing.spec import given
 from shared.values.ids import InstitutionId, ProjectId
-
-from .spec import given
 
 ID, PROJECT, PUDONG, YANGPU = InstitutionId("ins_1"), ProjectId("prj_1"), "310115", "310110"
 TODAY, FROM, UNTIL = date(2025, 3, 3), date(2025, 1, 1), date(2025, 12, 31)
@@ -50,11 +49,11 @@ def test_the_city_and_its_own_district_register_an_institution(districts: tuple[
 
 
 def test_another_district_does_not_register_an_institution() -> None:
-    given(INSTITUTION).when(decide, registration((YANGPU,))).refused("not_your_district", 403)
+    given(INSTITUTION).when(decide, registration((YANGPU,))).then_rejected("not_your_district", 403)
 
 
 def test_a_code_belongs_to_one_institution() -> None:
-    refused = given(INSTITUTION).when(decide, registration(holder="ins_0")).refused("institution_exists")
+    refused = given(INSTITUTION).when(decide, registration(holder="ins_0")).then_rejected("institution_exists")
     assert refused.extensions == {"institution_id": "ins_0"}
     assert INSTITUTION.limits(INSTITUTION.initial(), REGISTERED) == (Take(CODE, "demo-11"),)
 
@@ -73,18 +72,18 @@ def test_the_own_district_grants_a_dated_qualification_for_a_project() -> None:
 @pytest.mark.parametrize("districts", [(), (YANGPU,)])
 def test_nobody_else_grants_it(districts: tuple[str, ...]) -> None:
     command = GrantQualification(PROJECT, FROM, UNTIL, districts)
-    given(INSTITUTION, REGISTERED).when(decide, command).refused("not_your_district", 403)
+    given(INSTITUTION, REGISTERED).when(decide, command).then_rejected("not_your_district", 403)
 
 
 def test_the_same_qualification_is_granted_once() -> None:
     command = GrantQualification(PROJECT, FROM, UNTIL, (PUDONG,))
-    given(INSTITUTION, REGISTERED, GRANTED).when(decide, command).then()
+    given(INSTITUTION, REGISTERED, GRANTED).when(decide, command).then_nothing()
 
 
 def test_a_qualification_does_not_end_before_it_begins() -> None:
     command = GrantQualification(PROJECT, FROM, FROM - timedelta(days=1), (PUDONG,))
-    given(INSTITUTION, REGISTERED).when(decide, command).refused("qualification_period", 422)
+    given(INSTITUTION, REGISTERED).when(decide, command).then_rejected("qualification_period", 422)
 
 
 def test_an_unknown_institution_is_granted_nothing() -> None:
-    given(INSTITUTION).when(decide, GrantQualification(PROJECT, FROM, UNTIL, (PUDONG,))).refused("not_found", 404)
+    given(INSTITUTION).when(decide, GrantQualification(PROJECT, FROM, UNTIL, (PUDONG,))).then_rejected("not_found", 404)

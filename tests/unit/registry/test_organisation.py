@@ -16,9 +16,8 @@ from services.registry.domain.organisation import (
 )
 from services.registry.projections.lists import organisation as shown
 from shared.eventstore.decider import Take
+from shared.testing.spec import given
 from shared.values.ids import OrganisationId, PersonId
-
-from .spec import given
 
 ID, PERSON = OrganisationId("org_1"), PersonId("per_1")
 TODAY, SINCE = date(2025, 3, 3), date(2024, 5, 31)
@@ -46,24 +45,24 @@ def test_an_organisation_is_registered_with_the_day_of_its_business_registration
 
 
 def test_a_credit_code_belongs_to_one_organisation() -> None:
-    refused = given(ORGANISATION).when(decide, registration(holder="org_0")).refused("organisation_exists")
+    refused = given(ORGANISATION).when(decide, registration(holder="org_0")).then_rejected("organisation_exists")
     assert refused.extensions == {"organisation_id": "org_0"}
     assert ORGANISATION.limits(ORGANISATION.initial(), REGISTERED) == (Take("organisation/credit-code", CODE),)
 
 
 def test_a_registration_in_the_future_is_refused() -> None:
-    given(ORGANISATION).when(decide, registration(TODAY + timedelta(days=1))).refused("registered_in_future", 422)
+    given(ORGANISATION).when(decide, registration(TODAY + timedelta(days=1))).then_rejected("registered_in_future", 422)
 
 
 @pytest.mark.clause("B-10")
 def test_a_role_is_recorded_once() -> None:
     given(ORGANISATION, REGISTERED).when(decide, role()).then(REPRESENTS)
-    given(ORGANISATION, REGISTERED, REPRESENTS).when(decide, role()).then()
+    given(ORGANISATION, REGISTERED, REPRESENTS).when(decide, role()).then_nothing()
 
 
 @pytest.mark.clause("B-10")
 def test_a_partner_needs_evidence_of_the_share() -> None:
-    given(ORGANISATION, REGISTERED).when(decide, role("partner")).refused("evidence_missing", 422)
+    given(ORGANISATION, REGISTERED).when(decide, role("partner")).then_rejected("evidence_missing", 422)
     recorded = RoleRecorded(
         organisation_id=ID, person_id=PERSON, role="partner", since=SINCE, evidence="股东名册 2024-06"
     )
@@ -78,16 +77,16 @@ def test_a_partner_needs_evidence_of_the_share() -> None:
     ],
 )
 def test_a_role_has_begun_and_does_not_end_before_it_began(command: RecordRole, code: str) -> None:
-    given(ORGANISATION, REGISTERED).when(decide, command).refused(code, 422)
+    given(ORGANISATION, REGISTERED).when(decide, command).then_rejected(code, 422)
 
 
 def test_a_deregistered_organisation_takes_no_more_roles() -> None:
-    given(ORGANISATION, REGISTERED, GONE).when(decide, role()).refused("organisation_deregistered")
+    given(ORGANISATION, REGISTERED, GONE).when(decide, role()).then_rejected("organisation_deregistered")
 
 
 def test_an_organisation_is_deregistered_once() -> None:
     given(ORGANISATION, REGISTERED).when(decide, Deregister(TODAY, TODAY)).then(GONE)
-    given(ORGANISATION, REGISTERED, GONE).when(decide, Deregister(TODAY, TODAY)).then()
+    given(ORGANISATION, REGISTERED, GONE).when(decide, Deregister(TODAY, TODAY)).then_nothing()
 
 
 @pytest.mark.parametrize(
@@ -98,12 +97,12 @@ def test_an_organisation_is_deregistered_once() -> None:
     ],
 )
 def test_a_deregistration_lies_between_registration_and_today(day: date, code: str) -> None:
-    given(ORGANISATION, REGISTERED).when(decide, Deregister(day, TODAY)).refused(code, 422)
+    given(ORGANISATION, REGISTERED).when(decide, Deregister(day, TODAY)).then_rejected(code, 422)
 
 
 @pytest.mark.parametrize("command", [role(), Deregister(TODAY, TODAY)])
 def test_nothing_happens_to_an_organisation_that_is_not_known(command: object) -> None:
-    given(ORGANISATION).when(decide, command).refused("not_found", 404)
+    given(ORGANISATION).when(decide, command).then_rejected("not_found", 404)
 
 
 def test_a_retired_area_is_shown_under_the_district_of_today() -> None:

@@ -19,10 +19,9 @@ from services.registry.domain.person import (
     decide,
 )
 from shared.eventstore.decider import Event, Rejection
+from shared.testing.spec import given
 from shared.values.ids import ConsentId, PersonId
 from shared.values.personal import Clear, Sealed
-
-from .spec import given
 
 ID, FIRST, SECOND = PersonId("per_1"), ConsentId("con_1"), ConsentId("con_2")
 TODAY = date(2025, 3, 3)
@@ -50,7 +49,7 @@ def test_a_person_is_registered_with_personal_values_under_their_own_key() -> No
 
 @pytest.mark.parametrize("command", [GiveConsent(FIRST, PURPOSE, RECIPIENT, TODAY), ReportDeath(TODAY, TODAY)])
 def test_nothing_happens_to_a_person_who_is_not_known(command: object) -> None:
-    given(PERSON).when(decide, command).refused("not_found", 404)
+    given(PERSON).when(decide, command).then_rejected("not_found", 404)
 
 
 def test_a_consent_is_given_to_one_purpose_and_recipient() -> None:
@@ -58,7 +57,7 @@ def test_a_consent_is_given_to_one_purpose_and_recipient() -> None:
 
 
 def test_a_consent_that_stands_is_not_given_twice() -> None:
-    given(PERSON, REGISTERED, GIVEN).when(decide, GiveConsent(SECOND, PURPOSE, RECIPIENT, TODAY)).then()
+    given(PERSON, REGISTERED, GIVEN).when(decide, GiveConsent(SECOND, PURPOSE, RECIPIENT, TODAY)).then_nothing()
 
 
 def test_a_consent_may_be_given_again_after_it_was_withdrawn() -> None:
@@ -69,25 +68,25 @@ def test_a_consent_may_be_given_again_after_it_was_withdrawn() -> None:
 
 def test_a_consent_is_withdrawn_once_however_often_it_is_asked() -> None:
     given(PERSON, REGISTERED, GIVEN).when(decide, WithdrawConsent(FIRST, TODAY)).then(WITHDRAWN)
-    given(PERSON, REGISTERED, GIVEN, WITHDRAWN).when(decide, WithdrawConsent(FIRST, TODAY)).then()
+    given(PERSON, REGISTERED, GIVEN, WITHDRAWN).when(decide, WithdrawConsent(FIRST, TODAY)).then_nothing()
 
 
 def test_a_consent_of_somebody_else_is_not_found() -> None:
-    given(PERSON, REGISTERED, GIVEN).when(decide, WithdrawConsent(SECOND, TODAY)).refused("not_found", 404)
+    given(PERSON, REGISTERED, GIVEN).when(decide, WithdrawConsent(SECOND, TODAY)).then_rejected("not_found", 404)
 
 
 def test_the_dead_consent_to_nothing_and_die_once() -> None:
     died = PersonDied(person_id=ID, died_on=TODAY)
     given(PERSON, REGISTERED).when(decide, ReportDeath(TODAY, TODAY)).then(died)
-    given(PERSON, REGISTERED, died).when(decide, ReportDeath(TODAY, TODAY)).then()
-    given(PERSON, REGISTERED, died).when(decide, GiveConsent(FIRST, PURPOSE, RECIPIENT, TODAY)).refused(
+    given(PERSON, REGISTERED, died).when(decide, ReportDeath(TODAY, TODAY)).then_nothing()
+    given(PERSON, REGISTERED, died).when(decide, GiveConsent(FIRST, PURPOSE, RECIPIENT, TODAY)).then_rejected(
         "person_deceased"
     )
 
 
 def test_a_death_in_the_future_is_refused() -> None:
     command = ReportDeath(TODAY + timedelta(days=1), TODAY)
-    given(PERSON, REGISTERED).when(decide, command).refused("died_in_future", 422)
+    given(PERSON, REGISTERED).when(decide, command).then_rejected("died_in_future", 422)
 
 
 @every(st.lists(st.tuples(st.booleans(), st.integers(0, 3))))

@@ -18,9 +18,8 @@ from services.training.domain.certificate import (
     decide,
 )
 from shared.eventstore.decider import Row, Take
+from shared.testing.spec import given
 from shared.values.ids import CertificateId, ClassId, InstitutionId, PersonId, ProjectId
-
-from .spec import given
 
 ID, NUMBER, PERSON, PROJECT = CertificateId("crt_1"), "SH2025-D1-000001", PersonId("per_1"), ProjectId("prj_1")
 CLASS, INSTITUTION = ClassId("cls_1"), InstitutionId("ins_1")
@@ -84,18 +83,18 @@ def test_the_other_stages_end_in_a_completion_certificate(stage: str) -> None:
 
 @pytest.mark.clause("B-09")
 def test_who_has_not_passed_gets_none() -> None:
-    given(CERTIFICATE).when(decide, issue(passed=None)).refused("not_passed")
+    given(CERTIFICATE).when(decide, issue(passed=None)).then_rejected("not_passed")
 
 
 @pytest.mark.clause("B-30")
 def test_who_evaluates_answers_for_it_and_issues() -> None:
     command = issue(passed=Passed("demo-2", EVALUATED))
-    given(CERTIFICATE).when(decide, command).refused("evaluated_by_another", 403)
+    given(CERTIFICATE).when(decide, command).then_rejected("evaluated_by_another", 403)
 
 
 @pytest.mark.clause("B-22")
 def test_one_who_is_not_appointed_on_the_day_issues_none() -> None:
-    given(CERTIFICATE).when(decide, issue(appointed=False)).refused("not_appointed", 403)
+    given(CERTIFICATE).when(decide, issue(appointed=False)).then_rejected("not_appointed", 403)
 
 
 @pytest.mark.parametrize(
@@ -109,12 +108,12 @@ def test_one_who_is_not_appointed_on_the_day_issues_none() -> None:
 def test_a_certificate_is_issued_after_class_and_evaluation_and_not_in_the_future(
     changes: dict[str, date], code: str
 ) -> None:
-    given(CERTIFICATE).when(decide, issue(**changes)).refused(code, 422)
+    given(CERTIFICATE).when(decide, issue(**changes)).then_rejected(code, 422)
 
 
 @pytest.mark.clause("B-32")
 def test_a_trainee_has_one_certificate_of_a_class_also_after_it_was_revoked() -> None:
-    refused = given(CERTIFICATE).when(decide, issue(holder="crt_0")).refused("certificate_exists")
+    refused = given(CERTIFICATE).when(decide, issue(holder="crt_0")).then_rejected("certificate_exists")
     assert refused.extensions == {"certificate_id": "crt_0"}
     assert CERTIFICATE.limits(CERTIFICATE.initial(), issued()) == (Take(TRAINEE, "cls_1/per_1"),)
     assert CERTIFICATE.limits(CERTIFICATE.fold([issued()]), REVOKED) == ()
@@ -131,15 +130,15 @@ def test_the_city_and_the_issuer_revoke_with_a_reason(acts_for: tuple[str, ...] 
 
 def test_another_evaluator_does_not() -> None:
     command = RevokeCertificate("代训", TODAY, ("demo-2",))
-    given(CERTIFICATE, issued()).when(decide, command).refused("not_your_certificate", 403)
+    given(CERTIFICATE, issued()).when(decide, command).then_rejected("not_your_certificate", 403)
 
 
 def test_a_certificate_is_revoked_once_and_keeps_its_reason() -> None:
-    given(CERTIFICATE, issued(), REVOKED).when(decide, RevokeCertificate("又一次", TODAY, None)).then()
+    given(CERTIFICATE, issued(), REVOKED).when(decide, RevokeCertificate("又一次", TODAY, None)).then_nothing()
 
 
 def test_an_unknown_certificate_is_not_revoked() -> None:
-    given(CERTIFICATE).when(decide, RevokeCertificate("代训", TODAY, None)).refused("not_found", 404)
+    given(CERTIFICATE).when(decide, RevokeCertificate("代训", TODAY, None)).then_rejected("not_found", 404)
 
 
 @pytest.mark.clause("B-32")

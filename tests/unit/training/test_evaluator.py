@@ -19,8 +19,7 @@ from services.training.domain.evaluator import (
     mark,
 )
 from shared.eventstore.decider import Row, Take
-
-from .spec import given
+from shared.testing.spec import given
 
 ID, FROM, UNTIL = EvaluatorId("evb_1"), date(2025, 1, 1), date(2025, 12, 31)
 NAME = "申评示范创业培训评价中心"
@@ -41,17 +40,17 @@ def test_an_evaluation_body_is_appointed_for_a_term() -> None:
 
 
 def test_a_term_does_not_end_before_it_begins() -> None:
-    given(EVALUATOR).when(decide, appointment(FROM - timedelta(days=1))).refused("appointment_period", 422)
+    given(EVALUATOR).when(decide, appointment(FROM - timedelta(days=1))).then_rejected("appointment_period", 422)
 
 
 def test_a_code_belongs_to_one_evaluator() -> None:
-    refused = given(EVALUATOR).when(decide, appointment(code="evb_0")).refused("evaluator_exists")
+    refused = given(EVALUATOR).when(decide, appointment(code="evb_0")).then_rejected("evaluator_exists")
     assert refused.extensions == {"evaluator_id": "evb_0"}
 
 
 @pytest.mark.clause("B-32")
 def test_two_evaluators_never_share_the_mark_in_their_certificates_numbers() -> None:
-    refused = given(EVALUATOR).when(decide, appointment(mark="evb_0")).refused("mark_taken")
+    refused = given(EVALUATOR).when(decide, appointment(mark="evb_0")).then_rejected("mark_taken")
     assert refused.extensions == {"evaluator_id": "evb_0"}
     assert EVALUATOR.limits(EVALUATOR.initial(), APPOINTED) == (Take(CODE, "demo-1"), Take(MARK, "D1"))
 

@@ -7,9 +7,8 @@ import pytest
 from services.training.domain.project import CODE, PROJECT, CreateProject, ProjectCreated, Stage, decide
 from shared.eventstore.decider import Take
 from shared.testing import city
+from shared.testing.spec import given
 from shared.values.ids import ProjectId
-
-from .spec import given
 
 ID = ProjectId("prj_1")
 CREATED = ProjectCreated(
@@ -30,6 +29,6 @@ def test_a_project_has_a_stage_and_an_organiser() -> None:
 
 def test_a_code_belongs_to_one_project() -> None:
     command = CreateProject(ID, "demo-start-up-1", CREATED.name, "start_up", "city", "prj_0")
-    refused = given(PROJECT).when(decide, command).refused("project_exists")
+    refused = given(PROJECT).when(decide, command).then_rejected("project_exists")
     assert refused.extensions == {"project_id": "prj_0"}
     assert PROJECT.limits(PROJECT.initial(), CREATED) == (Take(CODE, "demo-start-up-1"),)

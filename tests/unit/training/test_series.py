@@ -18,9 +18,8 @@ from services.training.domain.series import (
     stream_of,
 )
 from shared.eventstore.decider import Rejection
+from shared.testing.spec import given
 from shared.values.ids import CertificateId
-
-from .spec import given
 
 ID = CertificateId("crt_1")
 
@@ -41,7 +40,7 @@ def test_the_next_number_follows_the_last() -> None:
 
 
 def test_a_block_that_is_used_up_gives_no_number() -> None:
-    given(SERIES, drawn(BLOCK)).when(decide, DrawNumber("demo-1", 2025, 1, ID)).refused("block_used_up", 503)
+    given(SERIES, drawn(BLOCK)).when(decide, DrawNumber("demo-1", 2025, 1, ID)).then_rejected("block_used_up", 503)
 
 
 def test_the_last_number_of_a_block_turns_the_page() -> None:

@@ -22,9 +22,8 @@ from services.training.domain.training_class import (
     decide,
 )
 from shared.eventstore.decider import Event, Rejection
+from shared.testing.spec import given
 from shared.values.ids import ClassId, InstitutionId, PersonId, ProjectId
-
-from .spec import given
 
 ID, PROJECT, INSTITUTION, PERSON = ClassId("cls_1"), ProjectId("prj_1"), InstitutionId("ins_1"), PersonId("per_1")
 STARTS, ENDS, TODAY = date(2025, 2, 3), date(2025, 3, 1), date(2025, 3, 3)
@@ -98,15 +97,15 @@ def test_an_institution_qualified_on_all_days_opens_a_class(term: tuple[date, da
     "terms", [(), ((STARTS + DAY, ENDS),), ((STARTS, ENDS - DAY),), ((STARTS, STARTS), (ENDS, ENDS))]
 )
 def test_one_not_qualified_on_some_day_opens_none(terms: tuple[tuple[date, date], ...]) -> None:
-    given(CLASS).when(decide, opening(*terms)).refused("not_qualified")
+    given(CLASS).when(decide, opening(*terms)).then_rejected("not_qualified")
 
 
 def test_nobody_opens_a_class_for_another_institution() -> None:
-    given(CLASS).when(decide, opening((STARTS, ENDS), acts_for=("demo-2",))).refused("not_your_institution", 403)
+    given(CLASS).when(decide, opening((STARTS, ENDS), acts_for=("demo-2",))).then_rejected("not_your_institution", 403)
 
 
 def test_a_class_does_not_end_before_it_starts() -> None:
-    given(CLASS).when(decide, opening((STARTS, ENDS), ends=STARTS - DAY)).refused("class_period", 422)
+    given(CLASS).when(decide, opening((STARTS, ENDS), ends=STARTS - DAY)).then_rejected("class_period", 422)
 
 
 # -- enrolling
@@ -119,16 +118,16 @@ def test_the_app_and_the_institution_enrol_a_person(acts_for: tuple[str, ...] | 
 
 
 def test_another_institution_does_not() -> None:
-    given(CLASS, OPENED).when(decide, enrolment(acts_for=("demo-2",))).refused("not_your_institution", 403)
+    given(CLASS, OPENED).when(decide, enrolment(acts_for=("demo-2",))).then_rejected("not_your_institution", 403)
 
 
 def test_a_person_is_enrolled_once() -> None:
-    given(CLASS, OPENED, ENROLLED).when(decide, enrolment()).then()
+    given(CLASS, OPENED, ENROLLED).when(decide, enrolment()).then_nothing()
 
 
 def test_nobody_is_enrolled_in_the_future_or_after_the_class() -> None:
-    given(CLASS, OPENED).when(decide, enrolment(day=TODAY + DAY)).refused("enrolled_in_future", 422)
-    given(CLASS, OPENED).when(decide, enrolment(day=ENDS + DAY)).refused("class_ended")
+    given(CLASS, OPENED).when(decide, enrolment(day=TODAY + DAY)).then_rejected("enrolled_in_future", 422)
+    given(CLASS, OPENED).when(decide, enrolment(day=ENDS + DAY)).then_rejected("class_ended")
     given(CLASS, OPENED).when(decide, enrolment(day=ENDS)).then(
         TraineeEnrolled(class_id=ID, person_id=PERSON, enrolled_on=ENDS)
     )
@@ -138,7 +137,7 @@ def test_nobody_is_enrolled_in_the_future_or_after_the_class() -> None:
 def test_a_class_does_not_swell() -> None:
     last = TraineeEnrolled(class_id=ID, person_id=PERSON, enrolled_on=STARTS)
     given(CLASS, OPENED, *enrolled(MAX_TRAINEES - 1)).when(decide, enrolment()).then(last)
-    given(CLASS, OPENED, *enrolled(MAX_TRAINEES)).when(decide, enrolment()).refused("class_full")
+    given(CLASS, OPENED, *enrolled(MAX_TRAINEES)).when(decide, enrolment()).then_rejected("class_full")
 
 
 # -- evaluating
@@ -153,40 +152,40 @@ def test_an_appointed_evaluator_scores_a_trainee_by_a_named_norm() -> None:
 @pytest.mark.clause("B-09")
 def test_an_institution_does_not_evaluate_its_own_trainees() -> None:
     command = evaluation(acts_for=("demo-1",))
-    given(CLASS, OPENED, ENROLLED).when(decide, command).refused("not_independent", 403)
+    given(CLASS, OPENED, ENROLLED).when(decide, command).then_rejected("not_independent", 403)
 
 
 @pytest.mark.clause("B-22")
 def test_one_who_is_not_appointed_on_the_day_does_not_evaluate() -> None:
-    given(CLASS, OPENED, ENROLLED).when(decide, evaluation(appointed=False)).refused("not_appointed", 403)
+    given(CLASS, OPENED, ENROLLED).when(decide, evaluation(appointed=False)).then_rejected("not_appointed", 403)
 
 
 @pytest.mark.clause("B-23")
 def test_only_the_enrolled_are_evaluated() -> None:
-    given(CLASS, OPENED).when(decide, evaluation()).refused("not_enrolled")
+    given(CLASS, OPENED).when(decide, evaluation()).then_rejected("not_enrolled")
 
 
 @pytest.mark.parametrize(
     ("day", "code"), [(TODAY + DAY, "evaluated_in_future"), (STARTS - DAY, "evaluated_before_class")]
 )
 def test_an_evaluation_lies_between_the_start_of_the_class_and_today(day: date, code: str) -> None:
-    given(CLASS, OPENED, ENROLLED).when(decide, evaluation(evaluated_on=day)).refused(code, 422)
+    given(CLASS, OPENED, ENROLLED).when(decide, evaluation(evaluated_on=day)).then_rejected(code, 422)
 
 
 def test_who_failed_may_try_again_but_not_without_end() -> None:
     failed = [evaluated(passed=False, score=41)] * (MAX_EVALUATIONS - 1)
     given(CLASS, OPENED, ENROLLED, *failed).when(decide, evaluation()).then(evaluated())
     failed.append(failed[0])
-    given(CLASS, OPENED, ENROLLED, *failed).when(decide, evaluation()).refused("evaluations_used_up")
+    given(CLASS, OPENED, ENROLLED, *failed).when(decide, evaluation()).then_rejected("evaluations_used_up")
 
 
 def test_who_passed_is_not_evaluated_again() -> None:
-    given(CLASS, OPENED, ENROLLED, evaluated()).when(decide, evaluation()).refused("already_passed")
+    given(CLASS, OPENED, ENROLLED, evaluated()).when(decide, evaluation()).then_rejected("already_passed")
 
 
 @pytest.mark.parametrize("command", [enrolment(), evaluation()])
 def test_nothing_happens_in_a_class_that_is_not_known(command: object) -> None:
-    given(CLASS).when(decide, command).refused("not_found", 404)
+    given(CLASS).when(decide, command).then_rejected("not_found", 404)
 
 
 def test_the_longest_class_stays_under_a_thousand_events() -> None:

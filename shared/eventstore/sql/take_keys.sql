@@ -1,0 +1,31 @@
+-- Idempotency keys of a batch: new ones are put in with their answer, others locked, both in order of (client, key).
+-- Returns, by command, the answer that its key already has, or null where only another command of the batch, or an
+-- expired answer, stands in the way. Expired ones are taken away first.
+create function take_keys(
+    p_client text[], p_key text[], p_fingerprint bytea[], p_status smallint[], p_answer bytea[], p_expires timestamptz
+) returns table (command int, status smallint, fingerprint bytea, answer bytea) language plpgsql as $$
+begin
+    delete from idempotency i
+        using unnest(p_client, p_key) as u (client, key)
+        where i.client = u.client and i.key = u.key and i.expires_at <= clock_timestamp();
+    return query
+        with wanted as (
+            select u.*, row_number() over (partition by u.client, u.key order by u.n) as turn
+            from unnest(p_client, p_key, p_fingerprint, p_status, p_answer) with ordinality
+                as u (client, key, fingerprint, status, answer, n)
+            where u.key is not null
+        ), made as (
+            insert into idempotency as i (client, key, fingerprint, status, answer, expires_at)
+                select w.client, w.key, w.fingerprint, w.status, w.answer, p_expires
+                from wanted w where w.turn = 1
+                order by w.client, w.key
+                on conflict do nothing
+                returning i.client, i.key
+        )
+        select w.n::int, i.status, i.fingerprint, i.answer
+        from wanted w
+        left join made m on m.client = w.client and m.key = w.key
+        left join idempotency i on i.client = w.client and i.key = w.key
+        where w.turn > 1 or m.key is null;
+end
+$$;
