@@ -31,6 +31,56 @@ HOLDS = {
     "calendar": "等待工作日安排",
 }
 
+MESSAGES = {
+    "claim_submitted": "申请已提交",
+    "claim_correction_requested": "申请需要补正",
+    "claim_corrected": "补正已收到",
+    "claim_reviewed": "申请已审核",
+    "claim_approved": "申请已批准",
+    "claim_rejected": "申请未获批准",
+    "claim_withdrawn": "申请已撤回",
+    "claim_held": "申请暂缓办理",
+    "claim_hold_lifted": "申请恢复办理",
+    "claim_noticed": "申请进入公示",
+    "claim_notice_ended": "公示期已满",
+    "claim_payment_ordered": "补贴正在发放",
+    "claim_paid": "补贴已发放",
+    "claim_payment_returned": "补贴发放被退回",
+    "claim_payment_unknown": "发放结果核实中",
+}
+"""What a message said, by its template; the version of the wording does not matter here."""
+
+FACTS = {
+    "kind": "证书种类",
+    "stage": "培训阶段",
+    "revoked_on": "撤销日期",
+    "is_claimants": "属本人",
+    "issued_on": "颁发日期",
+    "last_day": "截止日",
+    "submitted_on": "申请日期",
+    "area": "登记地",
+    "district": "所属区",
+    "registered_on": "成立日期",
+    "role": "角色",
+    "on": "认定日",
+    "held_by": "已有申请",
+    "held_before": "此前已占",
+    "at_most": "最多",
+    "holder_is_claimant": "户名为本人",
+}
+
+VALUES = {
+    "qualification": "合格证书",
+    "completion": "结业证书",
+    "awareness": "意识激发期",
+    "preparation": "准备期",
+    "start_up": "初创期",
+    "growth": "发展期",
+    "legal_representative": "法定代表人",
+    "responsible_person": "负责人",
+    "partner": "持股合伙人",
+}
+
 PHRASES: dict[str, Callable[[Event], str]] = {
     "registry.PersonRegistered.v1": lambda e: "申请人完成实名登记",
     "registry.ConsentGiven.v1": lambda e: "申请人单独同意向银行推荐",
@@ -68,7 +118,7 @@ PHRASES: dict[str, Callable[[Event], str]] = {
     "subsidy.ClaimPaid.v1": lambda e: f"补贴 {e['amount']} 元到账（{e['paid_on']}）",
     "subsidy.PaymentReturned.v1": lambda e: f"退票：{e['reason']}",
     "subsidy.PaymentUnknown.v1": lambda e: "银行尚不能确认结果",
-    "notify.MessageSent.v1": lambda e: "发送通知",
+    "notify.MessageSent.v1": lambda e: f"通知申请人：{MESSAGES.get(e['template'].partition('.')[0], e['template'])}",
     "notify.MessageRead.v1": lambda e: "通知已读",
 }
 
@@ -89,6 +139,20 @@ def phrase(record: Record) -> str:
     """What happened, in Chinese; the type's own name where there is no phrase yet."""
     told = PHRASES.get(record.type)
     return told(msgspec.json.decode(record.payload)) if told is not None else record.type
+
+
+def fact(name: str, value: object) -> str:
+    """A fact that a rule saw, in Chinese."""
+    match value:
+        case None:
+            told = "无"
+        case bool():
+            told = "是" if value else "否"
+        case str():
+            told = VALUES.get(value, _district(value))
+        case _:
+            told = str(value)
+    return f"{FACTS.get(name, name)} {told}"
 
 
 def actor_of(record: Record) -> str:

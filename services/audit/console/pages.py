@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from services.audit.archive.history import Located, from_archive
-from services.audit.archive.timeline import HOLDS, SERVICES, line
+from services.audit.archive.timeline import HOLDS, SERVICES, fact, line
 from services.audit.intake.claims import differences
 from shared.eventstore.record import parse
 from shared.values.clocks import SHANGHAI
@@ -145,4 +145,5 @@ async def timeline(request: Request, claim_id: str) -> Response:
         status=STATUSES.get(found.claim.status, found.claim.status),
         holds=[HOLDS.get(hold, hold) for hold in found.claim.holds],
         district=District(found.claim.district).zh,
+        fact=fact,
     )
