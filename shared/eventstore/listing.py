@@ -6,27 +6,11 @@ from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text, select
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from shared.eventstore.decider import Aggregate
 from shared.eventstore.follower import read_checkpoint
 from shared.eventstore.reader import LogReader, Sequenced
 from shared.eventstore.record import EventTypes
-
-METADATA = MetaData()
-
-listing = Table(
-    "listing",
-    METADATA,
-    Column("kind", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
-    Column("facets", ARRAY(Text), nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("version", BigInteger, nullable=False),
-    Index("listing_facets", "facets", postgresql_using="gin"),
-)
 
 FOLLOWER = "projection:listing:1"
 
@@ -88,21 +72,13 @@ class Page(NamedTuple):
     next: str | None
 
 
-_dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
-
-
 async def read_page(
     pool: asyncpg.Pool, kind: str, facets: Sequence[str], after: str | None, limit: int, *, newest_first: bool = False
 ) -> Page:
     """One page of a list, in order of id; `next` is the cursor of the following page or None."""
-    query = select(listing.c.id, listing.c.body).where(listing.c.kind == kind)
-    if facets:
-        query = query.where(listing.c.facets.contains(list(facets)))
-    if after is not None:
-        query = query.where(listing.c.id < after if newest_first else listing.c.id > after)
-    order = listing.c.id.desc() if newest_first else listing.c.id
-    compiled = query.order_by(order).limit(limit + 1).compile(dialect=_dialect)
-    rows = await pool.fetch(str(compiled), *(compiled.params[name] for name in compiled.positiontup or ()))
+    rows = await pool.fetch(
+        "select * from read_listing($1, $2, $3, $4, $5)", kind, list(facets), after, limit + 1, newest_first
+    )
     return Page([row["body"] for row in rows[:limit]], rows[limit - 1]["id"] if len(rows) > limit else None)
 
 

@@ -45,6 +45,7 @@ def create_app(service: str, title: str, routers: Sequence[APIRouter], lifespan:
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, _on_nul)
     app.add_exception_handler(asyncpg.PostgresError, _on_database)
     app.add_exception_handler(asyncpg.InterfaceError, _on_database)
     app.add_exception_handler(OSError, _on_database)
@@ -59,10 +60,19 @@ async def _on_validation(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    codes = {404: ("not_found", "没有这个地址"), 405: ("method_not_allowed", "这个地址不支持此方法")}
+    codes = {
+        404: ("not_found", "没有这个地址"),
+        405: ("method_not_allowed", "这个地址不支持此方法"),
+        413: ("too_large", "请求内容不能超过 1 MiB"),
+    }
     code, detail = codes.get(error.status_code, ("invalid_request", "请求无法处理"))
     headers = dict(error.headers or {})
     return Problem(error.status_code, code, detail, headers=headers).response(request.url.path)
+
+
+async def _on_nul(request: Request, error: Exception) -> Response:
+    """PostgreSQL's text cannot hold U+0000; in a path or query it is the caller's mistake, not the database's."""
+    return Problem(422, "invalid_request", "请求中不能含 NUL 字符").response(request.url.path)
 
 
 async def _on_database(request: Request, error: Exception) -> Response:
@@ -71,8 +81,11 @@ async def _on_database(request: Request, error: Exception) -> Response:
     return problem.response(request.url.path)
 
 
-class _TooLarge(Exception):
-    pass
+class _TooLarge(HTTPException):
+    """An HTTPException, because FastAPI turns whatever else happens while it reads a body into a 400."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
 
 
 class Edge:
@@ -103,8 +116,6 @@ class Edge:
         with request_span(scope["method"], headers.get(b"traceparent")) as span:
             try:
                 await self._app(scope, _limited(headers, receive), respond)
-            except _TooLarge:
-                await _answer(Problem(413, "too_large", "请求内容不能超过 1 MiB"), scope, receive, respond)
             except Exception as error:
                 log.exception("unhandled_error", error=type(error).__name__)
                 if responding:

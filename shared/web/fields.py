@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, WithJsonSchema
 
 from shared.values.bank_card import parse_account_number
 from shared.values.credit_code import parse_credit_code
@@ -66,6 +66,17 @@ def _clean(text: str) -> str:
     return text
 
 
+def _written(code: str, message: str) -> Callable[[Any], Any]:
+    """Times come as text: pydantic alone would take a number for seconds since 1970."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, str | date | None):
+            raise FieldValueError(code, message)
+        return value
+
+    return check
+
+
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_clean)]
 Text = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_clean)]
 Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
@@ -79,4 +90,5 @@ Money = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^(0|[1-9][0-9]{0,15})(\.[0-9]{1,2})?$", "examples": ["1800.00"]}),
 ]
 Area = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$")]
-Day = date
+Day = Annotated[date, BeforeValidator(_written("date_type", "应为日期（YYYY-MM-DD）"))]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written("datetime_type", "应为时间（RFC 3339）"))]

@@ -1,6 +1,7 @@
 """Lists: cursor paging with `Link`, consistency tokens, the same for every resource."""
 
 import base64
+import re
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -43,7 +44,7 @@ def _quoted(cursor: str | None) -> bytes:
 def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_LIMIT
-    if not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
+    if not re.fullmatch("[1-9][0-9]{0,2}", text) or int(text) > MAX_LIMIT:
         raise Problem(400, "limit_invalid", f"limit 须为 1 至 {MAX_LIMIT} 的整数")
     return int(text)
 

@@ -54,7 +54,7 @@ def evolve(claim: ClaimAsTold, record: Record) -> ClaimAsTold:
         case "subsidy.ClaimScreened.v1" | "subsidy.ClaimApproved.v1":
             changes |= {"amount": event["amount"], "policy_version": event["policy_version"]}
         case "subsidy.ClaimCorrected.v1":
-            changes["status"] = "payable" if claim.status == "payment_returned" else "submitted"
+            changes["status"] = "payable" if claim.status in ("payment_returned", "payable") else "submitted"
         case "subsidy.ClaimHeld.v1":
             changes["holds"] = (*claim.holds, event["reason"])
         case "subsidy.HoldLifted.v1":

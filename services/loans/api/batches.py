@@ -40,7 +40,7 @@ from shared.values.districts import District
 from shared.values.ids import ConsentId, OrganisationId, PersonId, WhitelistBatchId, WhitelistEntryId, new_id, uuid7
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, store_of, unknown
-from shared.web.fields import Code, ConsentRef, OrganisationRef, PersonRef, Text
+from shared.web.fields import Code, ConsentRef, Day, OrganisationRef, PersonRef, Text
 from shared.web.lists import page
 from shared.web.problem import invalid_field, of_rejection
 from shared.web.routes import Body, router
@@ -61,7 +61,7 @@ class NewBatch(Body):
     """`valid_until`, inclusive, is at most 24 months ahead; `bank_codes` are the banks that may see the entries."""
 
     bank_codes: Annotated[frozenset[PartyCode], Field(min_length=1, max_length=MOST_BANKS)]
-    valid_until: date
+    valid_until: Day
     entries: Annotated[tuple[NewEntry, ...], Field(min_length=1, max_length=MOST_ENTRIES)]
 
 

@@ -1,7 +1,5 @@
 """`/v1/organisations`: founders' enterprises and who holds which role in them."""
 
-from datetime import date
-
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -37,14 +35,14 @@ class NewOrganisation(Body):
     name: Name
     credit_code: CreditCode
     area: Area
-    registered_on: date
+    registered_on: Day
 
 
 class NewRole(Body):
     person_id: PersonRef
     role: RoleKind
-    since: date
-    until: date | None = None
+    since: Day
+    until: Day | None = None
     evidence: Name | None = None
 
 

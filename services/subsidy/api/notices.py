@@ -57,7 +57,7 @@ class NewObjection(Body):
 
 
 class ObjectionDecision(Body):
-    upheld: bool
+    upheld: Annotated[bool, Field(strict=True)]
     reasons: Text
 
 

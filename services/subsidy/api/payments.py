@@ -1,6 +1,5 @@
 """`/v1/budgets` and `/v1/payment-batches`: what may be spent, and what is paid.   (B-12, B-19, B-35)"""
 
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -31,7 +30,7 @@ from shared.values.calendar import shanghai_date
 from shared.values.ids import ClaimId, PaymentBatchId, new_id, uuid7
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, store_of, unknown
-from shared.web.fields import ClaimRef, Money
+from shared.web.fields import ClaimRef, Day, Money
 from shared.web.lists import page
 from shared.web.problem import Problem, of_rejection
 from shared.web.routes import Body, router
@@ -44,7 +43,7 @@ api = router("资金")
 
 class NewBudget(Body):
     programme: Literal["training-fee-subsidy"]
-    year: Annotated[int, Field(ge=2023, le=2100)]
+    year: Annotated[int, Field(ge=2023, le=2100, strict=True)]
     amount: Money
 
 
@@ -113,7 +112,7 @@ class ResultLine(Body):
     claim_id: ClaimRef
     outcome: Literal["paid", "returned", "unknown"]
     reason: Annotated[str, Field(max_length=200)] = ""
-    on: date | None = None
+    on: Day | None = None
 
 
 class Results(Body):

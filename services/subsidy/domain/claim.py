@@ -282,7 +282,7 @@ def evolve(claim: Claim, event: ClaimEvent) -> Claim:
                 correction_due=event.due_on,
             )
         case ClaimCorrected():
-            status: Status = "payable" if claim.status == "payment_returned" else "submitted"
+            status: Status = "payable" if claim.status in ("payment_returned", "payable") else "submitted"
             return replace(
                 claim,
                 status=status,
@@ -535,11 +535,17 @@ def _request_correction(command: RequestCorrection, claim: Claim) -> Decision:
 
 
 def _correct(command: CorrectClaim, claim: Claim) -> Decision:
-    if claim.status not in ("correction_requested", "payment_returned"):
+    if claim.status not in ("correction_requested", "payment_returned") and not _refused_again(claim):
         return wrong_state(claim, "补正")
     if claim.correction_due is not None and command.today > claim.correction_due:
         return Rejection(code="correction_late", detail=f"补正期限已于 {claim.correction_due} 届满")
     return [ClaimCorrected(command.payee, command.today)]
+
+
+def _refused_again(claim: Claim) -> bool:
+    """After a returned payment the new account was not in the claimant's name either: it may be corrected once more."""
+    refused = any(result.rule == "payee" and result.passed is False for result in claim.screening)
+    return refused and claim.status == "payable" and claim.batch_id is None
 
 
 def _approve(command: ApproveClaim, claim: Claim) -> Decision:
