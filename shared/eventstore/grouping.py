@@ -57,6 +57,8 @@ class Grouped(Generic[Q, R]):
     async def _settle(self, group: list[tuple[Q, asyncio.Future[R]]]) -> None:
         try:
             results = await self._carry_out([request for request, _ in group])
+            if len(results) != len(group):
+                raise ValueError(f"{len(results)} results for {len(group)} requests")
         except self._retry as error:
             if len(group) == 1:
                 _fail(group, error)

@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,8 +13,8 @@ import msgspec
 from shared.eventstore.decider import Aggregate, Rejection
 from shared.eventstore.grouping import Grouped
 from shared.eventstore.needs import Found, IdempotencyKey, Needs, StoredAnswer, StoredEvent
-from shared.eventstore.record import Actor, EventTypes
-from shared.eventstore.turns import Turns
+from shared.eventstore.record import Actor, EventTypes, UnknownEventType
+from shared.eventstore.turns import HeldTurns, Turns
 from shared.eventstore.work import Answer, Handler, NeedsMore, Work
 from shared.values.ids import uuid7
 from shared.values.personal import REDACTED, Redacted, Sealed
@@ -92,9 +91,10 @@ class Store:
         self.keyring = keyring
         self.appended = asyncio.Event()
         self._wall = wall
-        retry = (asyncpg.PostgresError,)
-        self._load: Grouped[tuple[Needs, IdempotencyKey | None], Found] = Grouped(self._load_group, retry=retry)
-        self._append: Grouped[_Append, _Result] = Grouped(self._append_group, retry=retry)
+        self._load: Grouped[tuple[Needs, IdempotencyKey | None], Found] = Grouped(
+            self._load_group, retry=(asyncpg.PostgresError, UnknownEventType, msgspec.MsgspecError)
+        )
+        self._append: Grouped[_Append, _Result] = Grouped(self._append_group, retry=(asyncpg.PostgresError,))
         self._running: dict[tuple[str, str], asyncio.Future[None]] = {}
         self._turns = Turns()
 
@@ -109,11 +109,19 @@ class Store:
         """
         if key is None:
             return await self._attempt(needs, handler, context, None)
-        async with self._alone(key):
+        name = (key.client, key.key)
+        if name in self._running:
+            await self._after_twin(name)
+        mine = self._running[name] = asyncio.get_running_loop().create_future()
+        try:
             return await self._attempt(needs, handler, context, key)
+        finally:
+            del self._running[name]
+            mine.set_result(None)
 
     async def _attempt(self, needs: Needs, handler: Handler, context: Context, key: IdempotencyKey | None) -> Carried:
-        async with self._turns.held() as turns:
+        turns = HeldTurns(self._turns)
+        try:
             for attempt in range(ATTEMPTS):
                 found = await self._load((needs, key))
                 if key is not None and (stored := found.answers.get((key.client, key.key))) is not None:
@@ -144,6 +152,8 @@ class Store:
                         needs = _widened(needs, result)
                     case _:
                         raise AppendFailed(result.detail)
+        finally:
+            turns.give_back()
         raise Contended
 
     def _stored(self, stored: StoredAnswer, key: IdempotencyKey) -> Carried:
@@ -152,22 +162,14 @@ class Store:
         body = self.keyring.open_answer(stored.answer, _answer_name(key))
         return Carried(Answer(stored.status, body), repeated=True)
 
-    @asynccontextmanager
-    async def _alone(self, key: IdempotencyKey) -> AsyncIterator[None]:
-        """Let concurrent twins of this process wait for the first; those of other processes wait at the row."""
-        name = (key.client, key.key)
+    async def _after_twin(self, name: tuple[str, str]) -> None:
+        """Wait for a twin in this process; those of other processes are waited for at the row."""
         try:
             async with asyncio.timeout(TWIN_PATIENCE):
                 while (running := self._running.get(name)) is not None:
                     await asyncio.shield(running)
         except TimeoutError:
             raise TwinStillRunning from None
-        mine = self._running[name] = asyncio.get_running_loop().create_future()
-        try:
-            yield
-        finally:
-            del self._running[name]
-            mine.set_result(None)
 
     # -- reading --------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,6 @@
 """Turns: commands that collided on a stream go one after the other, instead of colliding again."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 
@@ -16,15 +14,6 @@ class Turns:
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    @asynccontextmanager
-    async def held(self) -> AsyncIterator["HeldTurns"]:
-        """The turns of one command, all given back at its end."""
-        held = HeldTurns(self)
-        try:
-            yield held
-        finally:
-            held.give_back()
-
     def lock(self, stream: str) -> asyncio.Lock:
         lock = self._locks.get(stream)
         if lock is None:
@@ -33,7 +22,10 @@ class Turns:
 
 
 class HeldTurns:
-    """Turns are taken in the order of stream ids: one that would come before a held one gives all back first."""
+    """The turns of one command, given back at its end.
+
+    They are taken in the order of stream ids: one that would come before a held one gives all back first.
+    """
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns

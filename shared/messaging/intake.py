@@ -20,11 +20,15 @@ class Foreign(msgspec.Struct, frozen=True):
 
 
 class Note(NamedTuple):
-    """Bring a fact up to date: `update(what we knew or None) -> what we know now, or None to forget`."""
+    """Bring a fact up to date: `update(what we knew or None) -> what we know now, or None to forget`.
+
+    `needs_known` is for updates that only make sense of a known fact; the message is parked where there is none.
+    """
 
     kind: type[Fact]
     key: str
     update: Callable[[Any], Fact | None]
+    needs_known: bool = False
 
 
 class Listens(NamedTuple, Generic[E]):
@@ -91,6 +95,8 @@ async def _write_facts(connection: asyncpg.Connection, noted: Sequence[tuple[Del
         else:
             value = before.get(name)
             old = None if value is None else msgspec.json.decode(value, type=note.kind)
+        if old is None and note.needs_known:
+            raise CannotHandle("前序消息缺失，无法更新尚不知道的内容")
         known[name] = (note.update(old), item)
     kept = sorted((*name, msgspec.json.encode(fact), item) for name, (fact, item) in known.items() if fact is not None)
     await connection.executemany(

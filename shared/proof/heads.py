@@ -2,7 +2,6 @@
 whether the log was rewritten or cut."""
 
 import asyncio
-import os
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.reader import LogReader
 from shared.proof.merkle import root
+from shared.vault.keys import kept_secret
 
 INTERVAL = 1.0
 
@@ -51,16 +51,13 @@ class Signer:
 
     @classmethod
     def from_file(cls, path: Path, service: str) -> "Signer":
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pem = Ed25519PrivateKey.generate().private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(pem)
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
+        pem = kept_secret(
+            path,
+            lambda: Ed25519PrivateKey.generate().private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            ),
+        )
+        key = serialization.load_pem_private_key(pem, None)
         if not isinstance(key, Ed25519PrivateKey):
             raise TypeError("the log is signed with Ed25519")
         return cls(key, service)

@@ -1,6 +1,5 @@
 """Ids: a short prefix that names the kind, and a UUIDv7 (RFC 9562 section 5.7), such as `clm_0195…`."""
 
-import os
 import re
 import threading
 import time
@@ -9,6 +8,7 @@ from types import MappingProxyType
 from typing import Final, NewType
 from uuid import UUID, SafeUUID
 
+from shared.values.randomness import random_bytes
 from shared.values.rejected import Invalid
 
 PersonId = NewType("PersonId", str)
@@ -88,7 +88,7 @@ class _Sequence:
 
     def next(self, ms: int) -> UUID:
         """The next UUID at `ms`, or at the latest `ms` so far if the clock went back and is not followed."""
-        noise = int.from_bytes(os.urandom(10))
+        noise = int.from_bytes(random_bytes(10))
         with self._lock:
             if ms > self._ms or (self._follows_time_back and ms != self._ms):
                 self._ms, self._counter = ms, noise >> 39

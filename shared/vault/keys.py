@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -11,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from shared.values.personal import Clear, Sealed
+from shared.values.randomness import random_bytes
 
 ALGORITHM = "sm4-gcm"
 _NONCE = 12
@@ -24,7 +27,7 @@ class Unreadable(Exception):
 
 def seal_bytes(key: bytes, clear: bytes, associated: bytes) -> bytes:
     """SM4-GCM (GB/T 32907, RFC 8998): nonce, ciphertext and tag in one box."""
-    nonce = os.urandom(_NONCE)
+    nonce = random_bytes(_NONCE)
     encryptor = Cipher(algorithms.SM4(key), modes.GCM(nonce)).encryptor()
     encryptor.authenticate_additional_data(associated)
     return nonce + encryptor.update(clear) + encryptor.finalize() + encryptor.tag
@@ -49,16 +52,24 @@ class MasterKey(Protocol):
     def unwrap(self, wrapped: bytes, subject: str) -> bytes: ...
 
 
+def kept_secret(path: Path, make: Callable[[], bytes]) -> bytes:
+    """The secret in a file of mode 0600, made on first use; of two processes that make it at once one wins."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mine = path.with_name(f".{path.name}.{os.getpid()}.new")
+        with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(make())
+        with suppress(FileExistsError):
+            os.link(mine, path)
+        mine.unlink()
+    return path.read_bytes()
+
+
 class FileMasterKey:
     """A master key kept in a file of mode 0600, made on first use."""
 
     def __init__(self, path: Path) -> None:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(os.urandom(16))
-        self._key = path.read_bytes()
+        self._key = kept_secret(path, lambda: os.urandom(16))
 
     def wrap(self, key: bytes, subject: str) -> bytes:
         return seal_bytes(self._key, key, subject.encode())
@@ -76,7 +87,7 @@ class Keyring:
 
     def new_key(self, subject: str) -> tuple[bytes, bytes]:
         """A fresh key for a subject: (key, wrapped key)."""
-        key = os.urandom(16)
+        key = random_bytes(16)
         return key, self._master.wrap(key, subject)
 
     def key(self, subject: str, wrapped: bytes) -> bytes:

@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -122,18 +123,23 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
+@lru_cache(maxsize=4096)
+def _matches(roles: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(role, pattern) for role in roles for pattern in patterns)
+
+
 def admit(request: Request, patterns: Sequence[str]) -> None:
     """Let the caller in or raise 401 or 403."""
     if PUBLIC in patterns:
         return
-    header = request.headers.get("authorization")
+    header = next((value for name, value in request.scope["headers"] if name == b"authorization"), None)
     if header is None:
         raise unauthenticated("token_missing", "请先登录：缺少 Authorization 请求头")
-    scheme, _, token = header.partition(" ")
+    scheme, _, token = header.decode("latin-1").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise unauthenticated("token_invalid", "Authorization 请求头须为 Bearer 凭证")
     verifier: Verifier = request.app.state.verifier
     caller = verifier.verify(token)
-    if not any(caller.holds(pattern) for pattern in patterns):
+    if not _matches(caller.roles, tuple(patterns)):
         raise Problem(403, "not_allowed", "当前身份无权使用此接口")
     request.scope["caller"] = caller

@@ -82,7 +82,7 @@ async def _idempotency_key(request: Request, client: str) -> IdempotencyKey | No
     if not 1 <= len(key) <= KEY_LENGTH:
         raise Problem(400, "idempotency_key_invalid", f"Idempotency-Key 须为 1 至 {KEY_LENGTH} 个字符")
     body = await request.body()
-    return IdempotencyKey(client, key, fingerprint(request.method.encode(), request.url.path.encode(), body))
+    return IdempotencyKey(client, key, fingerprint(request.method.encode(), request.scope["path"].encode(), body))
 
 
 def answer(work: Work, stream: str, body: Any, status: int = 200) -> Answer:

@@ -36,6 +36,11 @@ _MESSAGES = {
     "datetime_parsing": "应为时间（RFC 3339）",
     "datetime_from_date_parsing": "应为时间（RFC 3339）",
     "timezone_aware": "时间须带时区",
+    "date_from_datetime_inexact": "应为日期（YYYY-MM-DD）",
+    "datetime_type": "应为时间（RFC 3339）",
+    "int_from_float": "应为整数",
+    "bool_parsing": "应为 true 或 false",
+    "tuple_type": "应为列表",
     "literal_error": "只能是 {expected}",
     "enum": "只能是 {expected}",
     "greater_than_equal": "不能小于 {ge}",
@@ -120,7 +125,8 @@ def _code(error: ErrorDetails) -> str:
 def _message(error: ErrorDetails) -> str:
     context = error.get("ctx") or {}
     if error["type"] == "value_error":
-        return str(context.get("error", "内容不正确"))
+        reason = context.get("error")
+        return str(reason) if isinstance(reason, FieldValueError) else "内容不正确"
     template = _MESSAGES.get(error["type"], "内容不正确")
     return template.format(**context)
 

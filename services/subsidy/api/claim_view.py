@@ -69,7 +69,7 @@ def listed(id: str, claim: Claim) -> Listed:
     body = shown(id, claim)
     facets = [f"status:{body.status}", f"district:{body.review_district}", f"person:{body.person_id}"]
     facets += [f"hold:{hold.reason}" for hold in claim.holds]
-    if claim.status == "payable" and not claim.holds and claim.batch_id is None:
+    if claim.status == "payable" and not claim.holds and claim.batch_id is None and claim.payee_checked:
         facets.append("ready:payment")
     if claim.status == "approved" and not claim.holds:
         facets.append("ready:notice")

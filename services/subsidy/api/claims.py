@@ -211,6 +211,8 @@ async def correct(request: Request, claim_id: str, body: Correction) -> Response
         claim = work.state(CLAIM, claim_id)
         if claim.submission is None:
             return unknown("申请")
+        if (refusal := _not_accepted_here(request, claim)) is not None:
+            return refusal
         payee = body.payee_account.sealed_for(claim.submission.person_id)
         return _carried(work, claim_id, CorrectClaim(payee, shanghai_date(work.now)))
 
@@ -283,6 +285,8 @@ async def approve(request: Request, claim_id: str, body: Approval) -> Response:
 @allow("app", "district:*/*")
 async def withdraw(request: Request, claim_id: str) -> Response:
     def handle(work: Work) -> Answer | Rejection:
+        if (refusal := _not_accepted_here(request, work.state(CLAIM, claim_id))) is not None:
+            return refusal
         return _carried(work, claim_id, WithdrawClaim(shanghai_date(work.now)))
 
     return await command(request, Needs(streams=(claim_id,)), handle)
@@ -303,6 +307,17 @@ def _not_yours(request: Request, claim: Claim, role: str) -> Rejection | None:
         return None
     name = DistrictCode(claim.submission.review_district).zh
     return Rejection(code="not_your_district", detail=f"此申请由{name}审核", status=403)
+
+
+def _not_accepted_here(request: Request, claim: Claim) -> Rejection | None:
+    """For the claimant acts the app, or the window of the district that accepted the claim.   (B-16)"""
+    caller = caller_of(request)
+    if claim.submission is None:
+        return unknown("申请")
+    if caller.holds("app") or claim.submission.accepting_district in caller.named("district"):
+        return None
+    name = DistrictCode(claim.submission.accepting_district).zh
+    return Rejection(code="not_your_district", detail=f"此申请由{name}受理", status=403)
 
 
 def _parameters(work: Work, claim: Claim) -> Parameters:

@@ -253,6 +253,11 @@ class Claim(msgspec.Struct, frozen=True):
     def ended(self) -> bool:
         return self.status in ("rejected", "withdrawn", "paid", "recovered")
 
+    @property
+    def payee_checked(self) -> bool:
+        """Registry has confirmed the account that stands now, or the version does not ask.   (B-19)"""
+        return all(result.passed for result in self.screening if result.rule == "payee")
+
     def held_for(self, *reasons: HoldReason) -> Hold | None:
         return next((hold for hold in self.holds if hold.reason in reasons), None)
 
@@ -488,6 +493,8 @@ def decide(command: ClaimCommand, claim: Claim) -> Decision:
         case ReservePayment():
             if claim.status != "payable" or claim.holds or claim.batch_id is not None:
                 return wrong_state(claim, "列入发放批次")
+            if not claim.payee_checked:
+                return Rejection(code="payee_unchecked", detail="收款账户尚未核实为本人账户，不能列入发放批次")
             return [PaymentReserved(command.batch_id)]
         case OrderPayment():
             return _order(command, claim)
@@ -576,8 +583,7 @@ def _approve(command: ApproveClaim, claim: Claim) -> Decision:
 def _order(command: OrderPayment, claim: Claim) -> Decision:
     if claim.batch_id != command.batch_id or claim.status != "payable" or claim.amount is None:
         return wrong_state(claim, "发放")
-    payee = next((result for result in claim.screening if result.rule == "payee"), None)
-    if claim.holds or (payee is not None and not payee.passed):
+    if claim.holds or not claim.payee_checked:
         return [PaymentDropped(command.batch_id)]
     return [PaymentOrdered(command.batch_id, claim.attempts + 1, claim.amount)]
 

@@ -118,14 +118,14 @@ def _role(_: Record, event: RoleRecorded) -> Iterable[Note]:
     def update(known: OrganisationFact) -> OrganisationFact:
         return _replace(known, roles=(*known.roles, role))
 
-    yield Note(OrganisationFact, event.organisation_id, update)
+    yield Note(OrganisationFact, event.organisation_id, update, needs_known=True)
 
 
 def _deregistered(_: Record, event: OrganisationDeregistered) -> Iterable[Note]:
     def update(known: OrganisationFact) -> OrganisationFact:
         return _replace(known, deregistered_on=event.deregistered_on)
 
-    yield Note(OrganisationFact, event.organisation_id, update)
+    yield Note(OrganisationFact, event.organisation_id, update, needs_known=True)
 
 
 def _issued(_: Record, event: CertificateIssued) -> Iterable[Note]:
@@ -147,7 +147,7 @@ def _revoked(_: Record, event: CertificateRevoked) -> Iterable[Note]:
     def update(known: CertificateFact) -> CertificateFact:
         return _replace(known, revoked_on=event.revoked_on)
 
-    yield Note(CertificateFact, event.number, update)
+    yield Note(CertificateFact, event.number, update, needs_known=True)
 
 
 LISTENS = (

@@ -51,12 +51,7 @@ async def test_a_budget_is_never_overdrawn(store: Store, other_store: Store, poo
 async def test_writers_on_shared_streams_lose_no_update(store: Store, other_store: Store) -> None:
     streams = [stream_of(await open_account(store, f"s{n}", f"o{n}")) for n in range(4)]
     stores = (store, other_store)
-    await asyncio.gather(
-        *(
-            move(stores[n % 2], *(streams if n % 3 else reversed(streams[:2])))
-            for n in range(12)
-        )
-    )
+    await asyncio.gather(*(move(stores[n % 2], *(streams if n % 3 else reversed(streams[:2]))) for n in range(12)))
     work = await store.look(Needs(streams=tuple(streams)))
     totals = [work.state(ACCOUNT, stream).total for stream in streams]
     assert totals == [12, 12, 8, 8]
@@ -66,9 +61,7 @@ async def test_fifty_requests_under_one_key_have_one_effect_and_fifty_equal_answ
     store: Store, other_store: Store, pool: asyncpg.Pool
 ) -> None:
     stores = (store, other_store)
-    outcomes = await asyncio.gather(
-        *(open_account(stores[n % 2], "same", idempotency=key("k")) for n in range(50))
-    )
+    outcomes = await asyncio.gather(*(open_account(stores[n % 2], "same", idempotency=key("k")) for n in range(50)))
     bodies = {carried.outcome.body for carried in outcomes if isinstance(carried.outcome, Answer)}
     assert len(bodies) == 1
     assert sum(not carried.repeated for carried in outcomes) == 1
@@ -94,9 +87,7 @@ async def test_a_losing_command_leaves_no_placeholder(store: Store, pool: asyncp
     assert await pool.fetchval("select count(*) from limit_unique where scope = 'name' and holder is null") == 0
 
 
-async def test_personal_data_is_unreadable_in_the_table_and_gone_with_its_key(
-    store: Store, pool: asyncpg.Pool
-) -> None:
+async def test_personal_data_is_unreadable_in_the_table_and_gone_with_its_key(store: Store, pool: asyncpg.Pool) -> None:
     stream = stream_of(await open_account(store, "x", "per_1", secret="6222020000000000"))
     payload = await pool.fetchval("select payload from event where stream = $1", stream)
     assert b"6222020000000000" not in payload

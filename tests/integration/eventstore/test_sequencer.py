@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
+import pytest
 
 from shared.eventstore.lease import Lease
 from shared.eventstore.reader import LogReader
@@ -95,10 +96,7 @@ async def test_a_former_holder_cannot_write(store: Store, pool: asyncpg.Pool) ->
     assert await old.step() == 1
     await pool.execute("update lease set holder = gen_random_uuid(), epoch = epoch + 1 where name = 'sequencer'")
     await open_account(store, "two", "other")
-    try:
+    with pytest.raises(asyncpg.PostgresError) as refused:
         await old.step()
-    except asyncpg.PostgresError as error:
-        assert error.sqlstate == "HC004"
-    else:
-        raise AssertionError("a former holder wrote")
+    assert refused.value.sqlstate == "HC004"
     assert await pool.fetchval("select position from log_head") == 1

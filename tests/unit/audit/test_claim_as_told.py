@@ -13,11 +13,11 @@ from hypothesis import settings
 from services.audit.console.pages import STATUSES
 from services.audit.intake.claims import STATUS_AFTER, ClaimAsTold, differences, fold
 from services.subsidy.api.claim_view import shown
-from services.subsidy.domain.claim import CLAIM, EVENTS, Claim
+from services.subsidy.domain.claim import CLAIM, EVENTS, Claim, HoldLifted, PayeeChecked, PaymentDropped
 from shared.eventstore.decider import Event
 from shared.eventstore.record import Actor, Record, tag_of
 from tests.contract.events.samples import payload_of
-from tests.unit.subsidy.samples import PASTS, SCREENED, SUBMITTED
+from tests.unit.subsidy.samples import BATCH, CORRECTED, ENDED, PASTS, REJECTED, SCREENED, SUBMITTED, held
 from tests.unit.subsidy.world import LIVES, Step, World
 
 MOMENT = datetime(2025, 3, 3, 1, tzinfo=UTC)
@@ -80,9 +80,22 @@ def test_both_folds_agree_after_every_event_of_every_life(steps: list[Step]) -> 
             agree(fold(written[:count]), CLAIM.fold(events[:count]), events[:count])
 
 
-@pytest.mark.parametrize("state", PASTS)
-def test_both_folds_agree_in_every_state(state: str) -> None:
-    agree(fold(records("clm_1", PASTS[state])), CLAIM.fold(PASTS[state]), PASTS[state])
+RETURNED: tuple[Event, ...] = (*PASTS["payment_returned"], CORRECTED)
+STORIES: dict[str, tuple[Event, ...]] = {
+    **PASTS,
+    "corrected before review": (*PASTS["correction_requested"], CORRECTED),
+    "returned and corrected": RETURNED,
+    "returned, corrected, refused and corrected again": (*RETURNED, PayeeChecked(matches=False, account=2), CORRECTED),
+    "dropped from its batch": (*PASTS["payable, reserved"], held("death"), PaymentDropped(BATCH)),
+    "objected to": (*PASTS["in_public_notice"], held("objection"), ENDED),
+    "objected to in vain": (*PASTS["in_public_notice"], held("objection"), ENDED, HoldLifted("objection")),
+    "rejected while on hold": (*PASTS["approved"], held("death"), REJECTED),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_both_folds_agree_on_every_story(story: str) -> None:
+    agree(fold(records("clm_1", STORIES[story])), CLAIM.fold(STORIES[story]), STORIES[story])
 
 
 def test_the_auditor_knows_only_tags_that_subsidy_writes() -> None:

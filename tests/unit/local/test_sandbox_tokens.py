@@ -26,7 +26,9 @@ def test_every_name_of_the_public_surface_has_a_token(tmp_path: Path) -> None:
     districts = {f"district:{district.value}/{part}" for district in District for part in ("reviewer", "approver")}
     assert len(districts) == 32
     assert names == districts | {
-        *("app", "bank:demo-a", "bank:demo-b", "carrier:demo-1", "institution:demo-1", "evaluator:demo-1"),
+        *("app", "bank:demo-a", "bank:demo-b", "bank:demo-c", "evaluator:demo-1", "evaluator:demo-2"),
+        *(f"carrier:demo-{number}" for number in range(1, 6)),
+        *(f"institution:demo-{number}" for number in range(1, 17)),
         *("city", "finance/maker", "finance/releaser", "policy", "policy/approver", "auditor", "ops"),
     }
 

@@ -150,7 +150,7 @@ def _paid(_: Record, event: Paid) -> Iterable[Note]:
     def add(known: AccountFact) -> AccountFact:
         return msgspec.structs.replace(known, balance=known.balance + event.amount)
 
-    yield Note(AccountFact, event.account, add)
+    yield Note(AccountFact, event.account, add, needs_known=True)
 
 
 def _closed(_: Record, event: Closed) -> Iterable[Note]:

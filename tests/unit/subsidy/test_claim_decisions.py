@@ -534,6 +534,16 @@ def test_no_money_goes_to_an_account_that_is_not_known_to_be_the_claimants(match
     given(CLAIM, *past).when(decide, OrderPayment(OTHER_BATCH)).then(PaymentDropped(OTHER_BATCH))
 
 
+@pytest.mark.clause("B-19")
+def test_a_corrected_account_that_is_not_the_claimants_either_is_corrected_again_and_is_no_dead_end() -> None:
+    refused = (*PASTS["payment_returned"], CORRECTED, PayeeChecked(matches=False, account=2))
+    claim = given(CLAIM, *refused).when(decide, CORRECT).then(CORRECTED)
+    assert (claim.status, claim.payee_accounts) == ("payable", 3)
+    given(CLAIM, *refused, RESERVED).when(decide, CORRECT).then_rejected("wrong_state")
+    pending = (*PASTS["payment_returned"], CORRECTED)
+    given(CLAIM, *pending).when(decide, CORRECT).then_rejected("wrong_state")
+
+
 @pytest.mark.clause("B-11")
 def test_what_is_paid_is_what_was_ordered() -> None:
     given(CLAIM, *PASTS["payment_ordered"]).when(decide, settle("paid")).then(ClaimPaid(BATCH, ORDERED.amount, TODAY))

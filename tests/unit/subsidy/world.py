@@ -149,7 +149,7 @@ class World:
         if claim.submission is None:
             return self._submission(step, id, today)
         match step.command:
-            case "check":
+            case "check" | "recheck":
                 return RecordPayeeCheck(pick % 4 != 0, claim.payee_accounts)
             case "ask":
                 return RequestCorrection(staff, ("收款账户",), today, 5)
@@ -205,7 +205,10 @@ COMMANDS = (
     "check", "ask", "correct", "review", "approve", "reject", "withdraw", "hold", "lift", "notice", "end", "reserve",
     "order", "settle",
 )  # fmt: skip
-FORWARD = ("check", "review", "approve", "notice", "end", "reserve", "order", "settle")
+FORWARD = (
+    "check", "review", "approve", "notice", "end", "reserve", "order", "settle",
+    "correct", "recheck", "reserve", "order", "settle",
+)  # fmt: skip
 
 _step = st.builds(Step, st.integers(0, 5), st.sampled_from(COMMANDS), st.integers(0, 11))
 

@@ -1,0 +1,113 @@
+"""The inbox: each position of each log takes effect once, in order within its stream, or is parked."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from shared.messaging.inbox import CannotHandle, Inbox
+from shared.messaging.topics import Delivered
+from tests.integration.messaging.conftest import CONSUMER, POISON, SOURCE, Diary, Told
+
+
+async def test_what_is_repeated_and_republished_takes_effect_once(diary: Diary, told: Told) -> None:
+    batch = [told(n) for n in range(1, 6)]
+    await diary.inbox.take([*batch, *batch])
+    await diary.inbox.take(batch[2:])
+    await diary.inbox.take([*batch, told(6)])
+    assert await diary.positions() == [1, 2, 3, 4, 5, 6]
+    assert await diary.watermark() == 6
+
+
+async def test_what_arrives_out_of_order_takes_effect_once_each(diary: Diary, told: Told, pool: asyncpg.Pool) -> None:
+    """Streams are in order, logs are not: partitions arrive as they like."""
+    chance = random.Random(7)
+    sent = [told(n, f"acc_{n}") for n in range(1, 101)]
+    chance.shuffle(sent)
+    for start in range(0, 100, 7):
+        await diary.inbox.take([*sent[start : start + 7], *chance.sample(sent[: start + 7], 3)])
+    assert sorted(await diary.positions()) == list(range(1, 101))
+    assert await diary.watermark() == 100
+    assert await pool.fetchval("select count(*) from applied_above") == 0
+
+
+async def test_two_processes_at_once_apply_a_batch_once(diary: Diary, told: Told, pool: asyncpg.Pool) -> None:
+    batch = [told(n, f"acc_{n % 5}") for n in range(1, 51)]
+    other = Diary(pool)
+    await asyncio.gather(*(each.inbox.take(batch) for each in (diary, other) for _ in range(3)))
+    assert sorted(await diary.positions()) == list(range(1, 51))
+
+
+async def test_a_gap_holds_the_watermark_until_it_is_filled(diary: Diary, told: Told) -> None:
+    await diary.inbox.take([told(1, "acc_a"), told(3, "acc_b"), told(4, "acc_c")])
+    assert await diary.watermark() == 1
+    await diary.inbox.take([told(3, "acc_b")])
+    await diary.inbox.take([told(2, "acc_d")])
+    assert await diary.watermark() == 4
+    assert await diary.positions() == [1, 3, 4, 2]
+
+
+async def test_a_failing_message_is_parked_and_its_stream_waits_behind_it(diary: Diary, told: Told) -> None:
+    poison = told(2, "acc_a", payload=POISON)
+    await diary.inbox.take([told(1, "acc_a"), poison, told(3, "acc_b"), told(4, "acc_a")])
+    await diary.inbox.take([told(5, "acc_a"), told(6, "acc_b"), poison])
+    assert await diary.positions("acc_a") == [1]
+    assert await diary.positions("acc_b") == [3, 6]
+    behind = "排在同一事件流已搁置的消息之后"
+    assert await diary.parked() == [("acc_a", 2, "无法理解"), ("acc_a", 4, behind), ("acc_a", 5, behind)]
+    assert await diary.watermark() == 6
+
+
+async def test_a_dropped_message_no_longer_holds_its_stream(diary: Diary, told: Told, pool: asyncpg.Pool) -> None:
+    await diary.inbox.take([told(1, "acc_a", payload=POISON)])
+    await pool.execute("update parked set dropped_at = now(), dropped_by = 'test', dropped_reason = 'test'")
+    await diary.inbox.take([told(2, "acc_a")])
+    assert await diary.positions("acc_a") == [2]
+
+
+async def test_what_the_database_refuses_is_parked_and_leaves_no_half_effect(pool: asyncpg.Pool, told: Told) -> None:
+    await pool.execute("create table page (stream text primary key)")
+
+    async def write(connection: asyncpg.Connection, batch: Sequence[Delivered]) -> None:
+        for item in batch:
+            await connection.execute("insert into page values ($1)", item.record.stream)
+
+    inbox = Inbox(pool, CONSUMER, write)
+    await inbox.take([told(1, "acc_a"), told(2, "acc_b"), told(3, "acc_a")])
+    assert {row["stream"] for row in await pool.fetch("select stream from page")} == {"acc_a", "acc_b"}
+    (parked,) = await pool.fetch("select position, reason from parked")
+    assert parked["position"] == 3
+    assert "UniqueViolationError" in parked["reason"]
+
+
+async def test_a_second_log_of_a_source_is_refused(diary: Diary, told: Told, pool: asyncpg.Pool) -> None:
+    """After a restore positions mean other events: nothing of the new log may take effect or count as taken."""
+    await diary.inbox.take([told(1), told(2)])
+    restored = uuid4()
+    with pytest.raises(CannotHandle, match="reconcile"):
+        await diary.inbox.take([told(2, log_id=restored), told(3, log_id=restored)])
+    assert await diary.positions() == [1, 2]
+    assert await diary.parked() == []
+    assert await pool.fetchval("select count(*) from applied") == 1
+    await diary.inbox.take([told(3)])
+    assert await diary.positions() == [1, 2, 3]
+
+
+async def test_an_unreadable_message_is_kept_with_its_bytes(diary: Diary, pool: asyncpg.Pool) -> None:
+    await diary.inbox.park_unreadable(SOURCE, "acc_x", b"\x00\xff", "没有位置或内容")
+    assert await diary.parked() == [("acc_x", None, "没有位置或内容")]
+    assert await pool.fetchval("select record from parked") == b"\x00\xff"
+
+
+async def test_offsets_are_hints_of_one_incarnation_and_never_go_back(diary: Diary) -> None:
+    inbox = diary.inbox
+    assert await inbox.offsets("one") == {}
+    await inbox.note_offsets("one", {("t", 0): 5, ("t", 1): 7})
+    await inbox.note_offsets("one", {("t", 0): 3})
+    assert await inbox.offsets("one") == {("t", 0): 5, ("t", 1): 7}
+    await inbox.note_offsets("two", {("t", 0): 1})
+    assert await inbox.offsets("two") == {("t", 0): 1}
+    assert await inbox.offsets("one") == {("t", 1): 7}
