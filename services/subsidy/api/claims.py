@@ -15,12 +15,14 @@ from services.subsidy.domain.claim import (
     CLAIM,
     PERSON_PLACES,
     PERSON_PROJECT,
-    ApproveClaim,
     Claim,
-    ClaimCommand,
     ClaimSubmitted,
-    CorrectClaim,
     PayeeAccount,
+)
+from services.subsidy.domain.claim_decisions import (
+    ApproveClaim,
+    ClaimCommand,
+    CorrectClaim,
     RejectClaim,
     RequestCorrection,
     ReviewClaim,

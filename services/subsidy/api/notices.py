@@ -8,8 +8,9 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from services.subsidy.api.claims import PROGRAMME
-from services.subsidy.domain.claim import CLAIM, HoldClaim, LiftHold, NoticeClaim, RejectClaim
-from services.subsidy.domain.claim import decide as decide_claim
+from services.subsidy.domain.claim import CLAIM
+from services.subsidy.domain.claim_decisions import HoldClaim, LiftHold, NoticeClaim, RejectClaim
+from services.subsidy.domain.claim_decisions import decide as decide_claim
 from services.subsidy.domain.notice import (
     MOST_ENTRIES,
     NOTICE,

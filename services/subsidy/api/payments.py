@@ -11,8 +11,9 @@ from pydantic import Field
 from services.subsidy.domain.budget import BUDGET_LINE, Budget, SetBudget, line_of
 from services.subsidy.domain.budget import decide as decide_budget
 from services.subsidy.domain.budget import stream_of as budget_stream
-from services.subsidy.domain.claim import BUDGET, CLAIM, OrderPayment, PaymentDropped, ReservePayment, SettlePayment
-from services.subsidy.domain.claim import decide as decide_claim
+from services.subsidy.domain.claim import BUDGET, CLAIM, PaymentDropped
+from services.subsidy.domain.claim_decisions import OrderPayment, ReservePayment, SettlePayment
+from services.subsidy.domain.claim_decisions import decide as decide_claim
 from services.subsidy.domain.payment_batch import (
     MOST_ITEMS,
     PAYMENT_BATCH,

@@ -7,19 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from services.subsidy.domain.claim import (
-    CERTIFICATE,
-    CLAIM,
-    EVENTS,
-    PERSON_PLACES,
-    ClaimCommand,
-    ClaimCorrected,
-    ClaimSubmitted,
-    EndNotice,
-    HoldClaim,
-    RecordPayeeCheck,
-    decide,
-)
+from services.subsidy.domain.claim import CERTIFICATE, CLAIM, EVENTS, PERSON_PLACES, ClaimCorrected, ClaimSubmitted
+from services.subsidy.domain.claim_decisions import ClaimCommand, EndNotice, HoldClaim, RecordPayeeCheck, decide
 from services.subsidy.domain.notice import NOTICE, CloseNotice, NoticePublished
 from services.subsidy.domain.notice import decide as decide_notice
 from services.subsidy.intake.facts import CertificateRevoked, PersonDied

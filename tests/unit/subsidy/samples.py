@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from services.subsidy.domain.claim import (
-    ApproveClaim,
     ClaimApproved,
     ClaimCorrected,
     ClaimHeld,
@@ -27,8 +26,8 @@ from services.subsidy.domain.claim import (
     PaymentReserved,
     PaymentReturned,
     PaymentUnknown,
-    screened,
 )
+from services.subsidy.domain.claim_decisions import ApproveClaim, screened
 from services.subsidy.domain.policy import Parameters, PolicyVersion
 from services.subsidy.domain.screening import Facts, RoleHeld
 from shared.eventstore.decider import Event

@@ -17,11 +17,14 @@ from services.subsidy.domain.claim import (
     PERSON_PLACES,
     PERSON_PROJECT,
     Claim,
+    HoldReason,
+    project_key,
+)
+from services.subsidy.domain.claim_decisions import (
     ClaimCommand,
     CorrectClaim,
     EndNotice,
     HoldClaim,
-    HoldReason,
     LiftHold,
     NoticeClaim,
     OrderPayment,
@@ -34,7 +37,6 @@ from services.subsidy.domain.claim import (
     SubmitClaim,
     WithdrawClaim,
     decide,
-    project_key,
 )
 from shared.eventstore.decider import (
     Decision,
