@@ -52,8 +52,9 @@ def run_command(
         with following() as progress:
             endpoints = stack.up(data, StackOptions(fresh=fresh), attached=attached, progress=progress)
         outcome = _live(endpoints, data, founders)
-        _tell(data, outcome)
         _insist(outcome)
+        _tokens(endpoints)
+        _tell(data, outcome)
         show(data, endpoints)
         _invite(endpoints, data, outcome)
         if attached:
@@ -100,6 +101,13 @@ def _insist(outcome: Outcome) -> None:
         raise StackFailed(f"{len(different)} histories are not identical")
 
 
+def _tokens(endpoints: Endpoints) -> None:
+    """Every sandbox token, first of all, so that they do not bury what is worth reading."""
+    print("sandbox tokens")
+    for role, value in endpoints.tokens.items():
+        print(f"  {role:<26} {value}")
+
+
 def _invite(endpoints: Endpoints, data: Path, outcome: Outcome) -> None:
     """Three things to try, as they can be pasted into a shell."""
     file = data / "endpoints.json"
@@ -108,9 +116,6 @@ def _invite(endpoints: Endpoints, data: Path, outcome: Outcome) -> None:
         return f'$(python3 -c \'import json;print(json.load(open("{file}"))["tokens"]["{role}"])\')'
 
     services = endpoints.services
-    print("\nsandbox tokens")
-    for role, value in endpoints.tokens.items():
-        print(f"  {role:<26} {value}")
     print(f"""
 try
   # one claim, as subsidy shows it

@@ -37,7 +37,9 @@ async def until(condition: Callable[[], Awaitable[bool]], working: Sequence[asyn
     """Wait for a condition, as long as nobody of `working` has died."""
     async with asyncio.timeout(PATIENCE):
         while not await condition():
-            assert not any(task.done() for task in working), working
+            for task in working:
+                if task.done():
+                    await task  # what it died of
             await asyncio.sleep(0.02)
 
 
@@ -178,31 +180,31 @@ async def test_an_empty_broker_is_filled_again_and_effects_stay_once(
     relay = Relay(pool, reader, SOURCE, bootstrap)
     consumer = Consumer(pool, diary.inbox, [SOURCE], bootstrap)
 
-    async def applied(head: int) -> None:
+    async def applied(head: int, working: Sequence[asyncio.Task[Any]]) -> None:
         async def reached() -> bool:
             return (await diary.watermark() or 0) >= head
 
-        await until(reached)
+        await until(reached, working)
 
     async def incarnation() -> str | None:
         found: str | None = await pool.fetchval("select incarnation from checkpoint where reader = $1", relaying.READER)
         return found
 
-    async with at_work(relay.run(), consumer.run()):
+    async with at_work(relay.run(), consumer.run()) as working:
         async with running_broker(tmp_path, port=port, topics=(TOPIC,)):
             first = await written(store, reader, 3, 27)
-            await applied(first)
+            await applied(first, working)
             before = await incarnation()
         lost = await written(store, reader, 2, 8)  # while there is no broker at all
         async with running_broker(tmp_path, port=port, topics=(TOPIC,)):
-            await applied(lost)
+            await applied(lost, working)
 
             async def noticed() -> bool:
                 return await incarnation() != before
 
             await until(noticed)
             head = await written(store, reader, 1, 4)
-            await applied(head)
+            await applied(head, working)
             messages = await in_kafka(bootstrap, head)
     again = {read_message(m.topic, m.headers, m.value).position for m in messages}
     assert again == set(range(1, head + 1))
