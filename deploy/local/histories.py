@@ -2,23 +2,26 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
 
 from deploy.local.client import Answer, Client
 from deploy.local.failures import StackFailed
 from services.audit.archive.history import History, Located, assemble
 from services.audit.intake.claims import differences
 from shared.eventstore.record import Record, canonical
+from shared.messaging.broker import ERRORS, close_consumer
 from shared.messaging.topics import Unreadable, read_message, topic_of
 
 Source = Literal["kafka", "store", "archive"]
 PATIENCE = 60.0
+QUIET = 3.0
 _CLAIM = re.compile(r'"(clm_[0-9a-f-]{36})"')
 
 
@@ -29,35 +32,52 @@ async def read_kafka(client: Client) -> list[Located]:
     asked for its end, whose answer cannot be leaned on everywhere.
     """
     progress = {name: (await client.get("ops", name, "/v1/progress")).body for name in client.endpoints.services}
-    missing = {name: item["head"] for name, item in progress.items()}
-    seen: dict[str, dict[int, Located]] = {name: {} for name in missing}
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=client.endpoints.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
-    await consumer.start()
+    heads = {name: item["head"] for name, item in progress.items()}
+    seen: dict[str, dict[int, Located]] = {name: {} for name in heads}
+
+    def take(message: ConsumerRecord) -> None:
+        try:
+            item = read_message(message.topic, message.headers, message.value)
+        except Unreadable:
+            return
+        if str(item.log_id) == progress[item.source]["log_id"] and item.position <= heads[item.source]:
+            seen[item.source][item.position] = Located(item.source, item.position, item.record)
+
+    def lacking() -> dict[str, int]:
+        return {name: head - len(seen[name]) for name, head in heads.items() if len(seen[name]) < head}
+
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while lacking():
+        if asyncio.get_running_loop().time() > deadline:
+            raise StackFailed(f"Kafka does not hold everything: {lacking()} records are missing")
+        try:
+            await _read_from_the_beginning(client.endpoints.kafka, list(heads), take, lacking)
+        except ERRORS:
+            await asyncio.sleep(0.3)  # the broker is away; it will be filled again
+    return [item for by_position in seen.values() for item in by_position.values()]
+
+
+async def _read_from_the_beginning(
+    bootstrap: str, services: Sequence[str], take: Callable[[ConsumerRecord], None], lacking: Callable[[], object]
+) -> None:
+    """Take messages until nothing is lacking, or nothing has come for `QUIET` seconds: the broker may be another."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
+        await consumer.start()
         partitions = []
-        for name in missing:
+        for name in services:
             numbers = await _partitions(consumer, topic_of(name))
             partitions += [TopicPartition(topic_of(name), number) for number in numbers]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
-        deadline = asyncio.get_running_loop().time() + PATIENCE
-        while any(len(seen[name]) < head for name, head in missing.items()):
+        heard = asyncio.get_running_loop().time()
+        while lacking() and asyncio.get_running_loop().time() < heard + QUIET:
             for batch in (await consumer.getmany(timeout_ms=300, max_records=5000)).values():
+                heard = asyncio.get_running_loop().time()
                 for message in batch:
-                    try:
-                        item = read_message(message.topic, message.headers, message.value)
-                    except Unreadable:
-                        continue
-                    if str(item.log_id) == progress[item.source]["log_id"] and item.position <= missing[item.source]:
-                        seen[item.source][item.position] = Located(item.source, item.position, item.record)
-            if asyncio.get_running_loop().time() > deadline:
-                lacking = {name: head - len(seen[name]) for name, head in missing.items() if len(seen[name]) < head}
-                raise StackFailed(f"Kafka does not hold everything: {lacking} records are missing")
+                    take(message)
     finally:
-        await consumer.stop()
-    return [item for by_position in seen.values() for item in by_position.values()]
+        await close_consumer(consumer)
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Sequence[int]:
@@ -67,7 +87,7 @@ async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Sequence[int]:
             return sorted(numbers)
         await consumer.topics()
         await asyncio.sleep(0.05)
-    raise StackFailed(f"topic {topic} has no partitions")
+    return ()  # a broker that has just come back: its topics are being created
 
 
 class _StoredRecord(msgspec.Struct):

@@ -9,6 +9,7 @@ import structlog
 from shared.eventstore.interruptions import DATABASE, INTERRUPTIONS
 from shared.eventstore.lease import Lease
 from shared.eventstore.reader import LogReader, Sequenced
+from shared.telemetry.errors import describe
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,7 @@ class Follower:
                 try:
                     moved = await self.step()
                 except INTERRUPTIONS as error:
-                    log.warning("follower_interrupted", follower=self.name, error=repr(error))
+                    log.warning("follower_interrupted", follower=self.name, error=describe(error))
                     self._lease.lost()
                     await asyncio.sleep(0.2)
                     continue
@@ -50,7 +51,7 @@ class Follower:
         try:
             await self._lease.give_up()
         except DATABASE as error:
-            log.info("lease_not_given_up", follower=self.name, error=repr(error))
+            log.info("lease_not_given_up", follower=self.name, error=describe(error))
 
     async def step(self) -> bool:
         """Apply one batch; False when there was nothing to do or another process follows."""

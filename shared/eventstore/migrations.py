@@ -20,6 +20,7 @@ KERNEL = (
     "use_bounds",
     "undo_taken",
     "write_rows",
+    "forget_expired_answers",
     "append",
     "claim_lease",
     "take_unsequenced",

@@ -18,8 +18,9 @@ from shared.eventstore.follower import Apply
 from shared.eventstore.needs import IdempotencyKey, Needs
 from shared.eventstore.reader import Sequenced
 from shared.eventstore.record import Actor, Record, UnknownEventType, parse
-from shared.eventstore.store import AppendFailed, Contended, Context, Store
+from shared.eventstore.store import AppendFailed, Context, Store
 from shared.eventstore.work import Answer, Handler, Work, fingerprint
+from shared.telemetry.errors import describe
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +100,9 @@ class Reactor:
             traceparent=None if record is None else record.traceparent,
         )
         key = IdempotencyKey(f"process:{process}", str(name), fingerprint(b""))
-        await self._store.carry_out(command.needs, command.handler, context, key)
+        carried = await self._store.carry_out(command.needs, command.handler, context, key)
+        if isinstance(carried.outcome, Rejection):
+            log.info("reaction_rejected", process=process, code=carried.outcome.code)
 
     def follow(self, processes: Sequence[Process]) -> Apply:
         """The `apply` of a follower that feeds our own log to processes."""
@@ -132,9 +135,9 @@ class Reactor:
                         for process in processes:
                             if record.type in process.on:
                                 await self.react(connection, process, record)
-                    except (Contended, AppendFailed, msgspec.ValidationError, UnknownEventType) as error:
-                        log.warning("reaction_parked", event_type=record.type, error=repr(error))
-                        reason = f"{type(error).__name__}: {error}"
+                    except (AppendFailed, msgspec.ValidationError, UnknownEventType) as error:
+                        log.warning("reaction_parked", event_type=record.type, error=describe(error))
+                        reason = describe(error)
                 if reason is not None:
                     await connection.execute(
                         "insert into parked (consumer, source, stream, log_id, position, record, reason)"
@@ -165,8 +168,10 @@ async def wake_due(pool: asyncpg.Pool, reactor: Reactor, processes: Sequence[Pro
     """Wake every process whose timer is due at `now`; returns how many timers were taken."""
     known = {process.name: process for process in processes}
     rows = await pool.fetch(
-        "select process, key, due_at, payload from timer where due_at <= $1 order by due_at, process, key limit 100",
+        "select process, key, due_at, payload from timer where due_at <= $1 and process = any ($2)"
+        " order by due_at, process, key limit 100",
         now,
+        list(known),
     )
     for row in rows:
         await reactor.wake(known[row["process"]], row["key"], row["due_at"], row["payload"])

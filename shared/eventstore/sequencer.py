@@ -16,6 +16,7 @@ from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.lease import Lease
 from shared.eventstore.record import Actor, Record, canonical
 from shared.proof.merkle import extend, leaf_hash
+from shared.telemetry.errors import describe
 
 import msgspec  # isort: skip
 
@@ -60,7 +61,7 @@ class Sequencer:
                 try:
                     count = await self.step()
                 except DATABASE as error:
-                    log.warning("sequencer_interrupted", error=repr(error))
+                    log.warning("sequencer_interrupted", error=describe(error))
                     self._lease.lost()
                     self._log_id = None
                     await asyncio.sleep(0.2)
@@ -74,7 +75,7 @@ class Sequencer:
         try:
             await self._lease.give_up()
         except DATABASE as error:
-            log.info("lease_not_given_up", error=repr(error))
+            log.info("lease_not_given_up", error=describe(error))
 
     async def _wait(self) -> None:
         try:

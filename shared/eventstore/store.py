@@ -12,6 +12,7 @@ import msgspec
 
 from shared.eventstore.decider import Aggregate, Rejection
 from shared.eventstore.grouping import Grouped
+from shared.eventstore.interruptions import Contended, TwinStillRunning
 from shared.eventstore.needs import Found, IdempotencyKey, Needs, StoredAnswer, StoredEvent
 from shared.eventstore.record import Actor, EventTypes, UnknownEventType
 from shared.eventstore.turns import HeldTurns, Turns
@@ -38,16 +39,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
 
 
-class Contended(Exception):
-    """The command lost against others `ATTEMPTS` times; it may be sent again."""
-
-
 class KeyReused(Exception):
     """The idempotency key belongs to another request."""
-
-
-class TwinStillRunning(Exception):
-    """Another request under the same key has been running for more than `TWIN_PATIENCE` seconds."""
 
 
 class AppendFailed(Exception):
@@ -130,7 +123,9 @@ class Store:
                 try:
                     outcome = handler(work)
                 except NeedsMore as more:
-                    needs = msgspec.structs.replace(needs, streams=(*needs.streams, *more.streams))
+                    needs = msgspec.structs.replace(
+                        needs, streams=(*needs.streams, *more.streams), facts=(*needs.facts, *more.facts)
+                    )
                     continue
                 if isinstance(outcome, Rejection) or not work.events:
                     return Carried(outcome)

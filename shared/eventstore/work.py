@@ -131,9 +131,14 @@ class Work:
     # -- reading --------------------------------------------------------------------------------------------------
 
     def state(self, aggregate: Aggregate[S], stream: str) -> S:
-        """The stream's state now, the events of this command included; the initial state for a new stream."""
+        """The stream's state now, the events of this command included; the initial state for a new stream.
+
+        Raises `NoSuchStream` for an id of another kind, whose events must not be folded as this aggregate's.
+        """
         opened = self._open.get(stream)
         if opened is None:
+            if not stream.startswith(f"{aggregate.prefix}_"):
+                raise NoSuchStream(stream)
             stored = self._found.events.get(stream, ())
             state = aggregate.fold(item.event for item in stored)
             opened = self._open[stream] = _Open(state, stored[-1].version if stored else 0)
@@ -179,11 +184,12 @@ class Work:
         used, bound = self._found.bounded.get((scope, key), (Decimal(0), Decimal(0)))
         return bound - used
 
-    def require(self, *streams: str) -> None:
-        """Make sure that these streams are loaded; the handler is run again when they were not."""
+    def require(self, *streams: str, facts: Iterable[tuple[str, str]] = ()) -> None:
+        """Make sure that these streams and facts are loaded; the handler is run again when they were not."""
         missing = tuple(stream for stream in streams if stream not in self._needs.streams)
-        if missing:
-            raise NeedsMore(missing)
+        unlooked = tuple(fact for fact in facts if fact not in self._needs.facts)
+        if missing or unlooked:
+            raise NeedsMore(missing, unlooked)
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -256,11 +262,16 @@ class Work:
 
 
 class NeedsMore(Exception):
-    """A handler found out, from what was loaded, what else it needs: it runs again with these streams as well."""
+    """A handler found out, from what was loaded, what else it needs: it runs again with that as well."""
 
-    def __init__(self, streams: tuple[str, ...]) -> None:
-        super().__init__(streams)
+    def __init__(self, streams: tuple[str, ...], facts: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(streams, facts)
         self.streams = streams
+        self.facts = facts
+
+
+class NoSuchStream(Exception):
+    """An id of another kind stood where this aggregate's was expected: there is no such thing."""
 
 
 class OversizedEvent(Exception):

@@ -2,8 +2,14 @@
 
 import asyncio
 
+import structlog
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from shared.telemetry.errors import describe
+
+log = structlog.get_logger(__name__)
 
 PARTITIONS = 4
 ERRORS = (KafkaError, OSError, asyncio.TimeoutError, AssertionError)
@@ -57,3 +63,21 @@ async def ensure_topics(
         pass
     finally:
         await admin.close()
+
+
+async def close_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Close a consumer of a broker that may be away.
+
+    aiokafka 0.14 cancels its pending fetches and awaits them; one that paused before its next try lets its
+    CancelledError out of `stop()`. It would end our task as if we had been told to, and the service would be deaf.
+    """
+    try:
+        async with asyncio.timeout(5):
+            await consumer.stop()
+    except asyncio.CancelledError:
+        await consumer._client.close()
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+    except ERRORS as error:
+        log.info("consumer_not_closed", error=describe(error))

@@ -3,7 +3,7 @@
 One process of a service reads at a time, elected by a lease, and takes all partitions: a Kafka consumer group would
 take 5 to 18 seconds to notice a killed member (docs/decisions/0002). Offsets are hints only. They are kept beside the
 inbox and belong to one incarnation of the broker: a broker that came back empty is
-read from its beginning. What counts is the inbox.
+read from its beginning. What counts is the inbox, and that each log is handed to it in order (`frontier.py`).
 """
 
 import asyncio
@@ -16,9 +16,11 @@ from aiokafka.structs import ConsumerRecord
 
 from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.lease import Lease
-from shared.messaging.broker import ERRORS, Incarnation
+from shared.messaging.broker import ERRORS, Incarnation, close_consumer
+from shared.messaging.frontier import Frontier, UnknownLog
 from shared.messaging.inbox import Inbox, Offsets
-from shared.messaging.topics import Delivered, Unreadable, read_message, service_of, topic_of
+from shared.messaging.topics import Unreadable, read_message, service_of, topic_of
+from shared.telemetry.errors import describe
 from shared.telemetry.traces import batch_span
 
 log = structlog.get_logger(__name__)
@@ -34,6 +36,8 @@ class Consumer:
         self._bootstrap = bootstrap
         self._incarnation = Incarnation(bootstrap)
         self._lease = Lease(pool, "consumer")
+        self.refused: set[str] = set()
+        """Sources whose log is not the one we know: nothing of theirs is applied until `huchuang reconcile`."""
 
     async def run(self) -> None:
         """Consume until cancelled; start over whenever the broker goes away or comes back as another."""
@@ -45,7 +49,7 @@ class Consumer:
                         continue
                     await self._live()
                 except (*DATABASE, *ERRORS) as error:
-                    log.warning("consumer_interrupted", error=repr(error))
+                    log.warning("consumer_interrupted", error=describe(error))
                     self._lease.lost()
                     await asyncio.sleep(0.3)
         finally:
@@ -56,7 +60,7 @@ class Consumer:
         try:
             await self._lease.give_up()
         except DATABASE as error:
-            log.info("lease_not_given_up", error=repr(error))
+            log.info("lease_not_given_up", error=describe(error))
 
     async def _live(self) -> None:
         """Read one incarnation of the broker while we hold the lease."""
@@ -71,12 +75,13 @@ class Consumer:
         )
         try:
             await consumer.start()
+            frontier = Frontier(await self._inbox.watermarks())
             await self._assign(consumer, cluster)
             check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
             while await self._lease.held() is not None:
                 batches = await consumer.getmany(timeout_ms=200, max_records=MAX_RECORDS)
                 if batches:
-                    await self._take(batches, cluster)
+                    await self._take(batches, cluster, frontier)
                 if asyncio.get_running_loop().time() >= check_at:
                     if await self._incarnation.current() != cluster:
                         log.warning("broker_incarnation_changed")
@@ -84,11 +89,7 @@ class Consumer:
                     await self._assign(consumer, cluster)
                     check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
         finally:
-            try:
-                async with asyncio.timeout(5):
-                    await consumer.stop()
-            except ERRORS as error:
-                log.info("consumer_not_closed", error=repr(error))
+            await close_consumer(consumer)
 
     async def _assign(self, consumer: AIOKafkaConsumer, cluster: str) -> None:
         """Take every partition there is now; a partition that was added later is read from its beginning."""
@@ -105,19 +106,33 @@ class Consumer:
         for partition in partitions:
             consumer.seek(partition, hints.get((partition.topic, partition.partition), 0))
 
-    async def _take(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]], cluster: str) -> None:
-        batch: list[Delivered] = []
+    async def _take(
+        self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]], cluster: str, frontier: Frontier
+    ) -> None:
         offsets: Offsets = {}
         for partition, messages in batches.items():
             offsets[partition.topic, partition.partition] = messages[-1].offset + 1
             for message in messages:
                 try:
-                    batch.append(read_message(message.topic, message.headers, message.value))
+                    frontier.offer(read_message(message.topic, message.headers, message.value))
                 except Unreadable as error:
-                    name = (message.key or b"").decode(errors="replace")
-                    source = service_of(message.topic)
-                    where = f"{cluster}/{message.topic}/{message.partition}/{message.offset}"
-                    await self._inbox.park_unreadable(source, name, message.value or b"", f"{error}（{where}）")
-        with batch_span("inbox process", "consumer", [item.record.traceparent for item in batch]):
-            await self._inbox.take(batch)
-        await self._inbox.note_offsets(cluster, offsets)
+                    await self._park_unreadable(message, error, cluster, frontier)
+                except UnknownLog as error:
+                    self.refused.add(error.source)
+        batch = frontier.ready()
+        if batch:
+            with batch_span("inbox process", "consumer", [item.record.traceparent for item in batch]):
+                await self._inbox.take(batch)
+        if frontier.waiting == 0 and not self.refused:
+            # Offsets are noted only when nothing waits in memory: what waits would not be read again.
+            await self._inbox.note_offsets(cluster, offsets)
+
+    async def _park_unreadable(
+        self, message: ConsumerRecord, error: Unreadable, cluster: str, frontier: Frontier
+    ) -> None:
+        name = (message.key or b"").decode(errors="replace")
+        source = service_of(message.topic)
+        where = f"{cluster}/{message.topic}/{message.partition}/{message.offset}"
+        await self._inbox.park_unreadable(source, name, message.value or b"", f"无法读取：{error}（{where}）")
+        if error.position is not None:
+            frontier.skip(source, error.position)

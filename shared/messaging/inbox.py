@@ -6,10 +6,12 @@ its stream park behind it, so their order holds and nobody else waits.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
 
 import asyncpg
 
 from shared.messaging.topics import Delivered
+from shared.telemetry.errors import describe
 
 Offsets = dict[tuple[str, int], int]
 """Where to read on, by (topic, partition)."""
@@ -44,7 +46,7 @@ class Inbox:
                 except CannotHandle as error:
                     await self.park(item, error.reason)
                 except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-                    await self.park(item, f"{type(error).__name__}: {error}")
+                    await self.park(item, describe(error))
 
     async def _apply(self, batch: Sequence[Delivered]) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -56,6 +58,13 @@ class Inbox:
             ready = [item for item in fresh if item.record.stream not in behind]
             if ready:
                 await self._effect(connection, ready)
+
+    async def watermarks(self) -> dict[str, tuple[UUID, int]]:
+        """The log of each source that is known, and up to which position all of it has been applied."""
+        rows = await self._pool.fetch(
+            "select source, log_id, watermark from applied where consumer = $1", self._consumer
+        )
+        return {row["source"]: (row["log_id"], row["watermark"]) for row in rows}
 
     async def offsets(self, incarnation: str) -> Offsets:
         """Where reading stopped in this incarnation of the broker: a hint, so that a restart does not read it all."""
@@ -85,7 +94,8 @@ class Inbox:
     async def park_unreadable(self, source: str, key: str, data: bytes, reason: str) -> None:
         """Put aside something that is not even a record."""
         await self._pool.execute(
-            "insert into parked (consumer, source, stream, record, reason) values ($1, $2, $3, $4, $5)",
+            "insert into parked (consumer, source, stream, record, reason) select $1, $2, $3, $4, $5"
+            " where not exists (select from parked where consumer = $1 and reason = $5)",
             self._consumer,
             source,
             key,

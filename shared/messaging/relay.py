@@ -18,6 +18,7 @@ from shared.eventstore.reader import LogReader, Sequenced
 from shared.eventstore.record import canonical
 from shared.messaging.broker import ERRORS, Incarnation
 from shared.messaging.topics import headers, topic_of
+from shared.telemetry.errors import describe
 from shared.telemetry.traces import batch_span
 
 READER = "relay"
@@ -47,7 +48,7 @@ class Relay:
                 try:
                     moved = await self.step()
                 except (*DATABASE, *ERRORS) as error:
-                    log.warning("relay_interrupted", error=repr(error))
+                    log.warning("relay_interrupted", error=describe(error))
                     await self._disconnect()
                     await asyncio.sleep(0.3)
                     continue
@@ -150,7 +151,7 @@ class Relay:
                 async with asyncio.timeout(2):
                     await producer.stop()
             except ERRORS as error:
-                log.info("producer_not_closed", error=repr(error))
+                log.info("producer_not_closed", error=describe(error))
 
     async def _retire(self) -> None:
         await self._disconnect()
@@ -158,4 +159,4 @@ class Relay:
         try:
             await self._lease.give_up()
         except DATABASE as error:
-            log.info("lease_not_given_up", error=repr(error))
+            log.info("lease_not_given_up", error=describe(error))

@@ -33,7 +33,11 @@ class Delivered(NamedTuple):
 
 
 class Unreadable(Exception):
-    """A message that is not a record with a position."""
+    """A message that is not a record with a position; `position` is what its header says, if it says any."""
+
+    def __init__(self, reason: str, position: int | None = None) -> None:
+        super().__init__(reason)
+        self.position = position
 
 
 def headers(service: str, position: int, record: Record) -> list[tuple[str, bytes]]:
@@ -56,10 +60,12 @@ def headers(service: str, position: int, record: Record) -> list[tuple[str, byte
 def read_message(topic: str, message_headers: object, value: bytes | None) -> Delivered:
     """Read one Kafka message. Raises `Unreadable`."""
     position = next((v for k, v in message_headers or () if k == "position"), None)  # type: ignore[attr-defined]
-    if position is None or value is None or not position.isdigit():
+    if position is None or not position.isdigit():
         raise Unreadable("没有位置或内容")
+    if value is None:
+        raise Unreadable("没有位置或内容", int(position))
     try:
         record = parse(value)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise Unreadable(str(error)) from error
+        raise Unreadable(str(error), int(position)) from error
     return Delivered(service_of(topic), int(position), record, value)

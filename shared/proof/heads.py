@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.reader import LogReader
 from shared.proof.merkle import root
+from shared.telemetry.errors import describe
 from shared.vault.keys import kept_secret
 
 INTERVAL = 1.0
@@ -100,7 +101,7 @@ class HeadSigner:
             try:
                 await self.sign()
             except DATABASE as error:
-                log.warning("head_not_signed", error=repr(error))
+                log.warning("head_not_signed", error=describe(error))
 
     async def sign(self) -> SignedHead:
         """Sign the log as it is now and keep the head."""

@@ -1,6 +1,8 @@
 """The running parts of one service process: pool, store, and the workers behind it."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Coroutine
 from typing import Any
 
@@ -26,6 +28,7 @@ from shared.messaging.relay import Relay
 from shared.proof.heads import HeadSigner, Signer
 from shared.runtime.definition import ServiceDefinition
 from shared.runtime.settings import Settings
+from shared.telemetry.errors import describe
 from shared.vault.keys import FileMasterKey, Keyring
 from shared.web.peers import Peers
 
@@ -33,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 PROCESSES = "processes"
 CONSUMER = "intake"
+SWEEP_SECONDS = 60.0
 
 
 async def open_pool(dsn: str, *, minimum: int = 2, maximum: int = 10) -> asyncpg.Pool:
@@ -53,6 +57,7 @@ class Parts:
         self.definition = definition
         self.settings = settings
         self._tasks: list[asyncio.Task[Any]] = []
+        self._consumer: Consumer | None = None
         self._incarnation = Incarnation(settings.kafka)
 
     async def start(self) -> None:
@@ -79,12 +84,13 @@ class Parts:
         relay = Relay(self.pool, self.reader, definition.name, self.settings.kafka)
         self._spawn("relay", relay.run())
         self._spawn("heads", HeadSigner(self.pool, self.reader, self.signer).run())
+        self._spawn("sweeper", self._sweep())
         if definition.listers:
             projection = ListingProjection(definition.listers, self.store.types)
             self._spawn("listing", Follower(self.pool, self.reader, LISTING, projection.apply).run())
         reactor = Reactor(self.store, definition.outside(self.store, self.peers))
         if definition.processes:
-            follower = Follower(self.pool, self.reader, PROCESSES, reactor.follow(definition.processes), batch=50)
+            follower = Follower(self.pool, self.reader, PROCESSES, reactor.follow(definition.processes), batch=5)
             self._spawn("processes", follower.run())
             self._spawn("reactions", self._react(reactor))
         if definition.sources:
@@ -95,6 +101,7 @@ class Parts:
                 effect = Intake(definition.listens, reacts_to).effect
             inbox = Inbox(self.pool, CONSUMER, effect)
             consumer = Consumer(self.pool, inbox, definition.sources, self.settings.kafka)
+            self._consumer = consumer
             self._spawn("consumer", consumer.run())
 
     async def _react(self, reactor: Reactor) -> None:
@@ -108,11 +115,20 @@ class Parts:
                     done = await reactor.react_to_foreign(self.pool, processes)
                     done += await wake_due(self.pool, reactor, processes, await self.store.now())
             except INTERRUPTIONS as error:
-                log.warning("reactions_interrupted", error=repr(error))
+                log.warning("reactions_interrupted", error=describe(error))
                 lease.lost()
                 await asyncio.sleep(0.2)
             if not done:
                 await asyncio.sleep(0.05)
+
+    async def _sweep(self) -> None:
+        """Forget stored answers that have expired."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await self.pool.execute("select forget_expired_answers($1)", 5000)
+            except DATABASE as error:
+                log.warning("sweep_interrupted", error=describe(error))
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -143,6 +159,8 @@ class Parts:
             checks["broker"] = type(error).__name__
         for task in self._tasks:
             checks[task.get_name()] = "stopped" if task.done() else "ok"
+        if self._consumer is not None and self._consumer.refused:
+            checks["consumer"] = f"unknown log of {', '.join(sorted(self._consumer.refused))}: run huchuang reconcile"
         ready = all(value == "ok" for value in checks.values())
         body = {"status": "ready" if ready else "not_ready", "checks": checks}
         return (200 if ready else 503), msgspec.json.encode(body)
@@ -179,6 +197,7 @@ class Parts:
 
 
 def _died(task: asyncio.Task[Any]) -> None:
-    """A worker that dies of something unforeseen makes the process not ready, and the supervisor is told why."""
+    """A worker that dies of something unforeseen ends the process, so that whoever supervises it starts it again."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("worker_died", worker=task.get_name(), error=repr(error), exc_info=error)
+        log.error("worker_died", worker=task.get_name(), error=describe(error), exc_info=error)
+        os.kill(os.getpid(), signal.SIGTERM)

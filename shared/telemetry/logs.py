@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from shared.telemetry.errors import frames_only
+
 
 def configure_logs(service: str) -> None:
     """JSON lines for structlog and for the libraries' own loggers."""
@@ -17,7 +19,7 @@ def configure_logs(service: str) -> None:
     structlog.configure(
         processors=[
             *shared,
-            structlog.processors.format_exc_info,
+            frames_only,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
@@ -29,6 +31,7 @@ def configure_logs(service: str) -> None:
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
             processors=[
+                frames_only,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
             ],

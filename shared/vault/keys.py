@@ -1,5 +1,6 @@
 """Per-subject keys: what makes personal data readable, and what destroying makes it unreadable for good."""
 
+import hashlib
 import os
 import time
 from collections.abc import Callable
@@ -51,6 +52,10 @@ class MasterKey(Protocol):
 
     def unwrap(self, wrapped: bytes, subject: str) -> bytes: ...
 
+    def derived(self, purpose: bytes) -> bytes:
+        """A key of 32 bytes for one purpose, from which the master key cannot be told."""
+        ...
+
 
 def kept_secret(path: Path, make: Callable[[], bytes]) -> bytes:
     """The secret in a file of mode 0600, made on first use; of two processes that make it at once one wins."""
@@ -76,6 +81,9 @@ class FileMasterKey:
 
     def unwrap(self, wrapped: bytes, subject: str) -> bytes:
         return open_bytes(self._key, wrapped, subject.encode())
+
+    def derived(self, purpose: bytes) -> bytes:
+        return hashlib.blake2b(purpose, digest_size=32, key=self._key).digest()
 
 
 class Keyring:
@@ -104,6 +112,14 @@ class Keyring:
     def forget(self, subject: str) -> None:
         """Drop a cached key: called when it is destroyed."""
         self._cache.pop(subject, None)
+
+    def fingerprint(self, *parts: bytes) -> bytes:
+        """What tells two requests apart; keyed, because a body may be personal and easy to guess."""
+        digest = hashlib.blake2b(digest_size=16, key=self._master.derived(b"request-fingerprint"))
+        for part in parts:
+            digest.update(len(part).to_bytes(4, "big"))
+            digest.update(part)
+        return digest.digest()
 
     def seal_answer(self, clear: bytes, key_of: str) -> bytes:
         """Seal a stored answer under the master key, bound to its idempotency key."""

@@ -14,6 +14,8 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.eventstore.work import NoSuchStream
+from shared.telemetry.errors import describe
 from shared.telemetry.metrics import CONTENT_TYPE, Metrics
 from shared.telemetry.traces import request_span
 from shared.values.ids import uuid7
@@ -46,8 +48,11 @@ def create_app(service: str, title: str, routers: Sequence[APIRouter], lifespan:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, _on_nul)
+    app.add_exception_handler(NoSuchStream, _on_no_such_stream)
+    app.add_exception_handler(asyncpg.DataError, _on_bad_data)
     app.add_exception_handler(asyncpg.PostgresError, _on_database)
     app.add_exception_handler(asyncpg.InterfaceError, _on_database)
+    app.add_exception_handler(asyncpg.InternalClientError, _on_database)
     app.add_exception_handler(OSError, _on_database)
     app.add_middleware(Edge, metrics=metrics)
     return app
@@ -75,8 +80,16 @@ async def _on_nul(request: Request, error: Exception) -> Response:
     return Problem(422, "invalid_request", "请求中不能含 NUL 字符").response(request.url.path)
 
 
+async def _on_no_such_stream(request: Request, error: Exception) -> Response:
+    return Problem(404, "not_found", "没有找到这个编号").response(request.url.path)
+
+
+async def _on_bad_data(request: Request, error: Exception) -> Response:
+    return Problem(422, "invalid_request", "请求中有超出范围的数值").response(request.url.path)
+
+
 async def _on_database(request: Request, error: Exception) -> Response:
-    log.error("database_unavailable", error=type(error).__name__, message=str(error)[:200])
+    log.error("database_unavailable", error=describe(error))
     problem = Problem(503, "temporarily_unavailable", "服务暂时不可用，请稍后重试", headers={"Retry-After": "2"})
     return problem.response(request.url.path)
 

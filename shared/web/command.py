@@ -9,12 +9,13 @@ from fastapi.responses import Response
 from opentelemetry import trace
 
 from shared.eventstore.decider import FieldError, Rejection
+from shared.eventstore.interruptions import Contended, TwinStillRunning
 from shared.eventstore.needs import IdempotencyKey, Needs
-from shared.eventstore.store import Contended, Context, KeyReused, Store, TwinStillRunning
-from shared.eventstore.work import Answer, Handler, Work, fingerprint
+from shared.eventstore.store import Context, KeyReused, Store
+from shared.eventstore.work import Answer, Handler, Work
 from shared.telemetry.traces import traceparent_of
 from shared.values.ids import uuid7
-from shared.web.caller import caller_of
+from shared.web.caller import Caller, caller_of
 from shared.web.problem import Problem, of_rejection
 
 KEY_LENGTH = 255
@@ -39,7 +40,7 @@ async def command(
         correlation_id=correlation_of(request),
         traceparent=traceparent_of(span) if span.is_valid else None,
     )
-    key = await _idempotency_key(request, caller.client)
+    key = await _idempotency_key(request, caller)
     try:
         carried = await store_of(request).carry_out(needs, handler, context, key)
     except KeyReused:
@@ -75,14 +76,17 @@ def correlation_of(request: Request) -> UUID:
     return given or uuid7()
 
 
-async def _idempotency_key(request: Request, client: str) -> IdempotencyKey | None:
+async def _idempotency_key(request: Request, caller: Caller) -> IdempotencyKey | None:
+    """The caller's own key: people who share a client do not share keys. The body's fingerprint is keyed."""
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
     if not 1 <= len(key) <= KEY_LENGTH:
         raise Problem(400, "idempotency_key_invalid", f"Idempotency-Key 须为 1 至 {KEY_LENGTH} 个字符")
     body = await request.body()
-    return IdempotencyKey(client, key, fingerprint(request.method.encode(), request.scope["path"].encode(), body))
+    fingerprint = store_of(request).keyring.fingerprint(request.method.encode(), request.scope["path"].encode(), body)
+    client = caller.client if caller.user is None else f"{caller.client}/{caller.user}"
+    return IdempotencyKey(client, key, fingerprint)
 
 
 def answer(work: Work, stream: str, body: Any, status: int = 200) -> Answer:

@@ -30,9 +30,9 @@ from services.subsidy.domain.claim_decisions import (
     WithdrawClaim,
     decide,
 )
-from services.subsidy.domain.policy import Parameters
+from services.subsidy.domain.policy import MOST_PLACES, Parameters
 from services.subsidy.intake.facts import CertificateFact, OrganisationFact, PersonFact
-from services.subsidy.intake.judging import active_versions, facts_needed, judged_by
+from services.subsidy.intake.judging import active_versions, blocked, blocked_by, facts_needed, judged_by
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
@@ -51,8 +51,6 @@ from shared.web.routes import Body, router
 api = router("申请")
 
 PROGRAMME = "training-fee-subsidy"
-PLACES = 3
-"""How many of a person's places are looked at before the version that judges is known; versions may allow fewer."""
 
 REVIEWERS = "district:*/reviewer"
 APPROVERS = "district:*/approver"
@@ -93,7 +91,7 @@ class Approval(Body):
 
 
 def places_of(person_id: str) -> tuple[tuple[str, str], ...]:
-    return tuple((PERSON_PLACES, f"{person_id}/{place}") for place in range(1, PLACES + 1))
+    return tuple((PERSON_PLACES, f"{person_id}/{place}") for place in range(1, MOST_PLACES + 1))
 
 
 # -- submission -------------------------------------------------------------------------------------------------------
@@ -114,7 +112,8 @@ async def submit(request: Request, body: NewClaim) -> Response:
     def handle(work: Work) -> Answer | Rejection:
         certificate = work.fact(CertificateFact, body.certificate_no)
         organisation = work.fact(OrganisationFact, body.organisation_id)
-        if certificate is None or organisation is None or work.fact(PersonFact, body.person_id) is None:
+        person = work.fact(PersonFact, body.person_id)
+        if certificate is None or organisation is None or person is None:
             raise _FactMissing
         submission = _submission(claim_id, body, certificate, shanghai_date(work.now))
         facts = judged_by(
@@ -122,7 +121,7 @@ async def submit(request: Request, body: NewClaim) -> Response:
             organisation,
             body.person_id,
             submission.submitted_on,
-            places_held=len(work.holders(PERSON_PLACES, body.person_id, PLACES)),
+            places_held=len(work.holders(PERSON_PLACES, body.person_id, MOST_PLACES)),
         )
         decision = decide(
             SubmitClaim(
@@ -131,6 +130,7 @@ async def submit(request: Request, body: NewClaim) -> Response:
                 facts,
                 work.holder(CERTIFICATE, body.certificate_no),
                 work.holder(PERSON_PROJECT, f"{body.person_id}/{certificate.project_id}"),
+                blocked_by(certificate, organisation, person),
             ),
             Claim(),
         )
@@ -271,7 +271,7 @@ async def approve(request: Request, claim_id: str, body: Approval) -> Response:
             return Rejection(code="fact_pending", detail="登记信息尚未到达，请稍后重试", status=503)
         facts = judged_by(certificate, organisation, submission.person_id, submission.submitted_on, places_held=0)
         policy = active_versions(work, submission.programme).on(submission.judged_on)
-        approval = ApproveClaim(person, policy, facts, line, work.left(BUDGET, line), today)
+        approval = ApproveClaim(person, policy, facts, line, work.left(BUDGET, line), today, blocked(work, submission))
         return _carried(work, claim_id, approval)
 
     needs = Needs(
@@ -339,10 +339,18 @@ def _parameters(work: Work, claim: Claim) -> Parameters:
 async def read(request: Request, claim_id: str) -> Response:
     work = await store_of(request).look(Needs(streams=(claim_id,)))
     claim = work.state(CLAIM, claim_id) if claim_id.startswith("clm_") else Claim()
-    if claim.submission is None:
+    if claim.submission is None or not _may_see(caller_of(request), claim.submission):
         raise of_rejection(unknown("申请"))
     found = answer(work, claim_id, shown(claim_id, claim))
     return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+
+
+def _may_see(caller: Caller, submission: ClaimSubmitted) -> bool:
+    """A district sees the claims that it reviews or accepted; the others whose work it is see all."""
+    own = caller.named("district")
+    if not own or caller.holds("city") or caller.holds("auditor"):
+        return True
+    return submission.review_district in own or submission.accepting_district in own
 
 
 @api.get("/claims", summary="申请列表")
@@ -359,7 +367,7 @@ async def listed(
     if own and not caller.holds("city"):
         if district is not None and district not in own:
             raise Problem(403, "not_your_district", "只能查看本区审核的申请")
-        facets.append(f"district:{own[0]}")
+        facets.append(f"district:{district or own[0]}")
     elif district is not None:
         facets.append(f"district:{district}")
     if caller.holds("app") and person_id is None:

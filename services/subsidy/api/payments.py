@@ -15,6 +15,7 @@ from services.subsidy.domain.claim import BUDGET, CLAIM, PaymentDropped
 from services.subsidy.domain.claim_decisions import OrderPayment, ReservePayment, SettlePayment
 from services.subsidy.domain.claim_decisions import decide as decide_claim
 from services.subsidy.domain.payment_batch import (
+    ALREADY_RELEASED,
     MOST_ITEMS,
     PAYMENT_BATCH,
     Batch,
@@ -23,6 +24,7 @@ from services.subsidy.domain.payment_batch import (
     ReleaseBatch,
     decide,
 )
+from services.subsidy.intake.judging import blocked, facts_of
 from shared.eventstore.decider import Event, Rejection
 from shared.eventstore.listing import Listed, read_page
 from shared.eventstore.needs import Needs
@@ -178,16 +180,27 @@ async def release(request: Request, batch_id: str) -> Response:
     def handle(work: Work) -> Answer | Rejection:
         batch = work.state(PAYMENT_BATCH, batch_id)
         work.require(*(item.claim_id for item in batch.items))
+        if batch.released_by is not None:
+            return ALREADY_RELEASED
+        today = shanghai_date(work.now)
+        # Every claim's facts are asked for at once, not one run of this handler after the other.
+        submissions = [work.state(CLAIM, item.claim_id).submission for item in batch.items]
+        work.require(facts=[fact for known in submissions if known is not None for fact in facts_of(known)])
         orders: dict[ClaimId, list[Event]] = {}
         dropped: list[ClaimId] = []
         for item in batch.items:
-            ordered = decide_claim(OrderPayment(PaymentBatchId(batch_id)), work.state(CLAIM, item.claim_id))
+            claim = work.state(CLAIM, item.claim_id)
+            if claim.submission is None:
+                return unknown("申请")
+            order = OrderPayment(PaymentBatchId(batch_id), today, blocked(work, claim.submission))
+            ordered = decide_claim(order, claim)
             if isinstance(ordered, Rejection):
-                continue
+                named: dict[str, str | int | list[str]] = {**ordered.extensions, "claim_id": item.claim_id}
+                return msgspec.structs.replace(ordered, extensions=named)
             orders[item.claim_id] = list(ordered)
             if any(isinstance(event, PaymentDropped) for event in ordered):
                 dropped.append(item.claim_id)
-        decision = decide(ReleaseBatch(person, shanghai_date(work.now), tuple(dropped)), batch)
+        decision = decide(ReleaseBatch(person, today, tuple(dropped)), batch)
         if isinstance(decision, Rejection):
             return decision
         for claim_id, events in orders.items():

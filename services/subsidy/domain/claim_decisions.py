@@ -50,6 +50,7 @@ class SubmitClaim(msgspec.Struct, frozen=True):
     facts: Facts
     certificate_claim: str | None
     project_claim: str | None
+    blocked: HoldReason | None = None
 
 
 class RecordPayeeCheck(msgspec.Struct, frozen=True):
@@ -84,6 +85,7 @@ class ApproveClaim(msgspec.Struct, frozen=True):
     budget_line: str
     budget_left: Decimal
     today: date
+    blocked: HoldReason | None = None
 
 
 class RejectClaim(msgspec.Struct, frozen=True):
@@ -120,7 +122,11 @@ class ReservePayment(msgspec.Struct, frozen=True):
 
 
 class OrderPayment(msgspec.Struct, frozen=True):
+    """`blocked`: what is known at the moment of release to stand in the way; it holds the claim and drops it."""
+
     batch_id: PaymentBatchId
+    today: date
+    blocked: HoldReason | None = None
 
 
 class SettlePayment(msgspec.Struct, frozen=True):
@@ -135,7 +141,9 @@ ClaimCommand = (
     | WithdrawClaim | HoldClaim | LiftHold | NoticeClaim | EndNotice | ReservePayment | OrderPayment | SettlePayment
 )  # fmt: skip
 
+WAITS_FOR_DISTRICT = "审核区人力资源社会保障部门核实"
 IN_REVIEW = ("submitted", "correction_requested", "under_review")
+REJECTABLE = (*IN_REVIEW, "approved", "in_public_notice", "payable", "payment_returned")
 SETTLED_BEFORE = ("limit", "once_per_project", "payee")
 """Rules that approval does not judge again: settled when the places were taken and when registry answered."""
 
@@ -160,7 +168,10 @@ def decide(command: ClaimCommand, claim: Claim) -> Decision:
         case ApproveClaim():
             return _approve(command, claim)
         case RejectClaim():
-            if claim.status not in (*IN_REVIEW, "approved", "in_public_notice", "payable") or claim.batch_id:
+            if (
+                claim.status not in (*IN_REVIEW, "approved", "in_public_notice", "payable", "payment_returned")
+                or claim.batch_id
+            ):
                 return wrong_state(claim, "不予批准")
             return [ClaimRejected(command.decided_by, command.reasons, command.today)]
         case WithdrawClaim():
@@ -210,7 +221,10 @@ def _submit(command: SubmitClaim) -> Decision:
     if command.policy is None:
         held = ClaimHeld("policy", command.submission.submitted_on, "市就业促进中心启用适用的政策版本")
         return [command.submission, held]
-    return [command.submission, screened(command.policy, command.facts)]
+    accepted = [command.submission, screened(command.policy, command.facts)]
+    if command.blocked is not None:
+        return [*accepted, ClaimHeld(command.blocked, command.submission.submitted_on, WAITS_FOR_DISTRICT)]
+    return accepted
 
 
 def screened(policy: PolicyVersion, facts: Facts) -> ClaimScreened:
@@ -250,6 +264,8 @@ def _approve(command: ApproveClaim, claim: Claim) -> Decision:
         return wrong_state(claim, "批准")
     if command.approver == claim.reviewer:
         return Rejection(code="second_person_required", detail="审核人不能批准同一申请，须由另一人批准", status=403)
+    if command.blocked is not None and not claim.held_for(command.blocked):
+        return [ClaimHeld(command.blocked, command.today, WAITS_FOR_DISTRICT)]
     if claim.held_for("policy", "certificate_revoked", "death", "deregistration") or command.policy is None:
         return wrong_state(claim, "批准")
     settled = {result.rule: result for result in claim.screening if result.rule in SETTLED_BEFORE}
@@ -273,6 +289,8 @@ def _approve(command: ApproveClaim, claim: Claim) -> Decision:
 def _order(command: OrderPayment, claim: Claim) -> Decision:
     if claim.batch_id != command.batch_id or claim.status != "payable" or claim.amount is None:
         return wrong_state(claim, "发放")
+    if command.blocked is not None and not claim.held_for(command.blocked):
+        return [ClaimHeld(command.blocked, command.today, WAITS_FOR_DISTRICT), PaymentDropped(command.batch_id)]
     if claim.holds or not claim.payee_checked:
         return [PaymentDropped(command.batch_id)]
     return [PaymentOrdered(command.batch_id, claim.attempts + 1, claim.amount)]

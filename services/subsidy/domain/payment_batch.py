@@ -80,6 +80,9 @@ class ReleaseBatch(msgspec.Struct, frozen=True):
     dropped: tuple[ClaimId, ...]
 
 
+ALREADY_RELEASED = Rejection(code="already_released", detail="这个批次已放行")
+
+
 def decide(command: MakeBatch | ReleaseBatch, batch: Batch) -> Decision:
     match command:
         case MakeBatch(batch_id, items, by):
@@ -91,7 +94,7 @@ def decide(command: MakeBatch | ReleaseBatch, batch: Batch) -> Decision:
             if batch.id is None:
                 return Rejection(code="not_found", detail="没有找到这个批次", status=404)
             if batch.released_by is not None:
-                return Rejection(code="already_released", detail="这个批次已放行")
+                return ALREADY_RELEASED
             if by == batch.made_by:
                 return Rejection(
                     code="second_person_required", detail="制单人不能放行同一批次，须由另一人放行", status=403

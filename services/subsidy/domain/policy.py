@@ -27,6 +27,20 @@ class Rule(msgspec.Struct, frozen=True):
     text: str
 
 
+MOST_PLACES = 5
+"""How many subsidies of one person any version may allow: as many places are looked at for each claim."""
+
+RANGES = {
+    "places": range(1, MOST_PLACES + 1),
+    "window_months": range(1, 121),
+    "organisation_years": range(51),
+    "notice_working_days": range(1, 61),
+    "correction_working_days": range(1, 61),
+    "objection_working_days": range(1, 61),
+}
+"""What a parameter may be. Checked when a version is drafted, never when an event is read."""
+
+
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the text leaves open, as data. Amounts in CNY; days are Asia/Shanghai calendar or working days."""
 
@@ -137,6 +151,13 @@ def decide(command: DraftPolicy | ActivatePolicy, programme: Programme) -> Decis
             if known is not None:
                 same = known.policy == policy
                 return [] if same else Rejection(code="policy_exists", detail="这个政策版本已存在，建立后不可修改")
+            for name, allowed in RANGES.items():
+                if getattr(policy.parameters, name) not in allowed:
+                    return Rejection(
+                        code="policy_parameter",
+                        detail=f"参数 {name} 须在 {allowed[0]} 至 {allowed[-1]} 之间",
+                        status=422,
+                    )
             if policy.effective_until < policy.effective_from:
                 return Rejection(code="policy_period", detail="失效日期不能早于生效日期", status=422)
             if isinstance(parse_money(str(policy.parameters.amount)), Invalid) or policy.parameters.amount <= 0:

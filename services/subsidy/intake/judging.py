@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from services.subsidy.domain.claim import ClaimSubmitted, HoldReason
 from services.subsidy.domain.policy import ActiveVersions
 from services.subsidy.domain.screening import Facts, RoleHeld
 from services.subsidy.intake.facts import CertificateFact, OrganisationFact, PersonFact
@@ -18,6 +19,11 @@ def facts_needed(certificate_no: str, organisation_id: str, person_id: str) -> t
         fact_of(OrganisationFact, organisation_id),
         fact_of(PersonFact, person_id),
     )
+
+
+def facts_of(submission: ClaimSubmitted) -> tuple[Pair, ...]:
+    """The same, for a claim that was submitted."""
+    return facts_needed(submission.certificate_no, submission.organisation_id, submission.person_id)
 
 
 def judged_by(
@@ -42,6 +48,29 @@ def judged_by(
         roles=_roles_of(organisation, person_id),
         places_held=places_held,
         project_held_by=project_held_by,
+    )
+
+
+def blocked_by(
+    certificate: CertificateFact | None, organisation: OrganisationFact | None, person: PersonFact | None
+) -> HoldReason | None:
+    """What stands in the way of any money now, whatever was true before: asked at each step that leads to it."""
+    if certificate is not None and certificate.revoked_on is not None:
+        return "certificate_revoked"
+    if person is not None and person.died_on is not None:
+        return "death"
+    if organisation is not None and organisation.deregistered_on is not None:
+        return "deregistration"
+    return None
+
+
+def blocked(work: Work, submission: ClaimSubmitted) -> HoldReason | None:
+    """`blocked_by` for a claim; asks for the facts where they are not loaded yet."""
+    work.require(facts=facts_of(submission))
+    return blocked_by(
+        work.fact(CertificateFact, submission.certificate_no),
+        work.fact(OrganisationFact, submission.organisation_id),
+        work.fact(PersonFact, submission.person_id),
     )
 
 

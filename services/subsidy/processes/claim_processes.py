@@ -11,6 +11,7 @@ from services.subsidy.domain.claim import CERTIFICATE, CLAIM, EVENTS, PERSON_PLA
 from services.subsidy.domain.claim_decisions import ClaimCommand, EndNotice, HoldClaim, RecordPayeeCheck, decide
 from services.subsidy.domain.notice import NOTICE, CloseNotice, NoticePublished
 from services.subsidy.domain.notice import decide as decide_notice
+from services.subsidy.domain.policy import MOST_PLACES
 from services.subsidy.intake.facts import CertificateRevoked, PersonDied
 from shared.eventstore.decider import Aggregate, Rejection
 from shared.eventstore.interruptions import AskLater
@@ -26,7 +27,6 @@ from shared.web.peers import Peers
 
 OWN = EventTypes([Aggregate("clm", EVENTS, object, lambda state, _: state), NOTICE])
 DONE = Answer(204, b"")
-PLACES = 3
 
 
 class Outside(NamedTuple):
@@ -137,10 +137,10 @@ REVOCATION = Process(
 
 def _person_died(record: Record) -> Sequence[Reaction]:
     event = msgspec.json.decode(record.payload, type=PersonDied)
-    places = tuple((PERSON_PLACES, f"{event.person_id}/{place}") for place in range(1, PLACES + 1))
+    places = tuple((PERSON_PLACES, f"{event.person_id}/{place}") for place in range(1, MOST_PLACES + 1))
 
     def handle(work: Work) -> Answer | Rejection:
-        claims = work.holders(PERSON_PLACES, event.person_id, PLACES)
+        claims = work.holders(PERSON_PLACES, event.person_id, MOST_PLACES)
         work.require(*claims)
         for claim_id in claims:
             _carried(work, claim_id, _death(event.died_on))

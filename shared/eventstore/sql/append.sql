@@ -39,6 +39,10 @@ begin
         end loop;
     end if;
     if b_op <> '{}' then
+        insert into limit_bounded (scope, key)
+            select distinct u.scope, u.key from unnest(b_op, b_scope, b_key) as u (op, scope, key)
+            where u.op = 'set_bound' order by u.scope, u.key
+            on conflict do nothing;
         perform 1 from limit_bounded b
             join (select distinct u.scope, u.key from unnest(b_scope, b_key) as u (scope, key)) w
               on b.scope = w.scope and b.key = w.key

@@ -5,9 +5,14 @@ create function take_keys(
     p_client text[], p_key text[], p_fingerprint bytea[], p_status smallint[], p_answer bytea[], p_expires timestamptz
 ) returns table (command int, status smallint, fingerprint bytea, answer bytea) language plpgsql as $$
 begin
-    delete from idempotency i
-        using unnest(p_client, p_key) as u (client, key)
-        where i.client = u.client and i.key = u.key and i.expires_at <= clock_timestamp();
+    delete from idempotency d
+        using (
+            select i.client, i.key from unnest(p_client, p_key) as u (client, key)
+            join idempotency i on i.client = u.client and i.key = u.key
+            where i.expires_at <= clock_timestamp()
+            order by i.client, i.key for update of i
+        ) old
+        where d.client = old.client and d.key = old.key;
     return query
         with wanted as (
             select u.*, row_number() over (partition by u.client, u.key order by u.n) as turn

@@ -4,7 +4,6 @@ returns void language plpgsql as $$
 begin
     for i in 1 .. array_length(p_op, 1) loop
         if p_op[i] = 'set_bound' then
-            insert into limit_bounded (scope, key) values (p_scope[i], p_key[i]) on conflict do nothing;
             update limit_bounded set bound = p_amount[i]
                 where scope = p_scope[i] and key = p_key[i] and used <= p_amount[i];
         else

@@ -113,3 +113,11 @@ async def test_stored_answers_are_sealed(store: Store, pool: asyncpg.Pool) -> No
     stream = stream_of(await open_account(store, "sealed", idempotency=key("k")))
     answer = await pool.fetchval("select answer from idempotency")
     assert stream.encode() not in answer
+
+
+async def test_expired_answers_are_forgotten_and_others_kept(store: Store, pool: asyncpg.Pool) -> None:
+    await open_account(store, "old", "a", idempotency=key("old"))
+    await open_account(store, "new", "b", idempotency=key("new"))
+    await pool.execute("update idempotency set expires_at = now() - interval '1 minute' where key = 'old'")
+    assert await pool.fetchval("select forget_expired_answers(100)") == 1
+    assert await pool.fetchval("select array_agg(key) from idempotency") == ["new"]

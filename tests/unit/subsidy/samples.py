@@ -27,7 +27,7 @@ from services.subsidy.domain.claim import (
     PaymentReturned,
     PaymentUnknown,
 )
-from services.subsidy.domain.claim_decisions import ApproveClaim, screened
+from services.subsidy.domain.claim_decisions import ApproveClaim, SubmitClaim, screened
 from services.subsidy.domain.policy import Parameters, PolicyVersion
 from services.subsidy.domain.screening import Facts, RoleHeld
 from shared.eventstore.decider import Event
@@ -158,3 +158,14 @@ def approval(**changes: Any) -> ApproveClaim:
         "today": TODAY,
     }
     return ApproveClaim(**{**fields, **changes})
+
+
+def submit(**changes: Any) -> SubmitClaim:
+    fields: dict[str, Any] = {
+        "submission": SUBMITTED,
+        "policy": POLICY,
+        "facts": facts(),
+        "certificate_claim": None,
+        "project_claim": None,
+    }
+    return SubmitClaim(**{**fields, **changes})

@@ -81,6 +81,7 @@ from tests.unit.subsidy.samples import (
     payee,
     policy,
     submission,
+    submit,
     without,
 )
 
@@ -116,7 +117,7 @@ COMMANDS: dict[str, ClaimCommand] = {
     "notice": NOTICING,
     "end notice": EndNotice(NOTICE),
     "reserve payment": ReservePayment(BATCH),
-    "order payment": OrderPayment(BATCH),
+    "order payment": OrderPayment(BATCH, TODAY),
     "settle payment": settle("paid"),
 }
 DONE: dict[str, tuple[str, ...]] = {
@@ -125,7 +126,7 @@ DONE: dict[str, tuple[str, ...]] = {
     "correct": ("correction_requested", "payment_returned"),
     "review": ("submitted",),
     "approve": ("under_review",),
-    "reject": OPEN,
+    "reject": (*OPEN, "payment_returned"),
     "withdraw": OPEN,
     "hold": tuple(state for state in ANY if state not in DEAD),
     "lift hold": (),
@@ -177,17 +178,6 @@ def test_nothing_happens_to_a_claim_that_was_never_submitted(name: str) -> None:
 
 
 # -- submission ------------------------------------------------------------------------------------------------------
-
-
-def submit(**changes: Any) -> SubmitClaim:
-    fields: dict[str, Any] = {
-        "submission": SUBMITTED,
-        "policy": POLICY,
-        "facts": facts(),
-        "certificate_claim": None,
-        "project_claim": None,
-    }
-    return SubmitClaim(**{**fields, **changes})
 
 
 @pytest.mark.clause("B-16")
@@ -395,7 +385,7 @@ def test_any_hold_blocks_the_notice(reason: HoldReason) -> None:
 @pytest.mark.parametrize("reason", REASONS)
 def test_any_hold_blocks_the_payment(reason: HoldReason) -> None:
     given(CLAIM, *PASTS["payable"], held(reason)).when(decide, ReservePayment(BATCH)).then_rejected("wrong_state")
-    given(CLAIM, *PASTS["payable, reserved"], held(reason)).when(decide, OrderPayment(BATCH)).then(
+    given(CLAIM, *PASTS["payable, reserved"], held(reason)).when(decide, OrderPayment(BATCH, TODAY)).then(
         PaymentDropped(BATCH)
     )
 
@@ -418,7 +408,7 @@ def test_the_version_that_approves_is_the_one_whose_amount_is_committed_paid_and
     assert list(CLAIM.limits(CLAIM.fold(UNDER_REVIEW), approved)) == [Use(BUDGET, LINE, Decimal("2000.00"))]
     assert Use(BUDGET, LINE, Decimal("-2000.00")) in list(CLAIM.limits(claim, REJECTED))
     past = (*UNDER_REVIEW, approved, NOTICED, ENDED, RESERVED)
-    given(CLAIM, *past).when(decide, OrderPayment(BATCH)).then(PaymentOrdered(BATCH, 1, Decimal("2000.00")))
+    given(CLAIM, *past).when(decide, OrderPayment(BATCH, TODAY)).then(PaymentOrdered(BATCH, 1, Decimal("2000.00")))
 
 
 @pytest.mark.clause("B-01")
@@ -506,7 +496,7 @@ def test_a_result_file_that_comes_twice_pays_once() -> None:
 def test_a_claim_is_in_one_batch_at_a_time() -> None:
     past = PASTS["payable, reserved"]
     given(CLAIM, *past).when(decide, ReservePayment(OTHER_BATCH)).then_rejected("wrong_state")
-    given(CLAIM, *past).when(decide, OrderPayment(OTHER_BATCH)).then_rejected("wrong_state")
+    given(CLAIM, *past).when(decide, OrderPayment(OTHER_BATCH, TODAY)).then_rejected("wrong_state")
     dropped = (*past, PaymentDropped(BATCH))
     given(CLAIM, *dropped).when(decide, ReservePayment(OTHER_BATCH)).then(PaymentReserved(OTHER_BATCH))
 
@@ -522,9 +512,9 @@ def test_a_returned_payment_is_corrected_checked_and_ordered_again_as_the_second
     claim = CLAIM.fold(past)
     assert (claim.status, claim.batch_id, claim.payee_accounts) == ("payable", None, 2)
     again = (*past, PaymentReserved(OTHER_BATCH))
-    given(CLAIM, *again).when(decide, OrderPayment(OTHER_BATCH)).then(PaymentDropped(OTHER_BATCH))
+    given(CLAIM, *again).when(decide, OrderPayment(OTHER_BATCH, TODAY)).then(PaymentDropped(OTHER_BATCH))
     checked = (*again, PayeeChecked(matches=True, account=2))
-    given(CLAIM, *checked).when(decide, OrderPayment(OTHER_BATCH)).then(PaymentOrdered(OTHER_BATCH, 2, AMOUNT))
+    given(CLAIM, *checked).when(decide, OrderPayment(OTHER_BATCH, TODAY)).then(PaymentOrdered(OTHER_BATCH, 2, AMOUNT))
 
 
 @pytest.mark.clause("B-19")
@@ -533,7 +523,7 @@ def test_no_money_goes_to_an_account_that_is_not_known_to_be_the_claimants(match
     past: tuple[Event, ...] = (*PASTS["payment_returned"], CORRECTED, PaymentReserved(OTHER_BATCH))
     if matches is not None:
         past = (*past, PayeeChecked(matches=matches, account=2))
-    given(CLAIM, *past).when(decide, OrderPayment(OTHER_BATCH)).then(PaymentDropped(OTHER_BATCH))
+    given(CLAIM, *past).when(decide, OrderPayment(OTHER_BATCH, TODAY)).then(PaymentDropped(OTHER_BATCH))
 
 
 @pytest.mark.clause("B-19")

@@ -178,7 +178,7 @@ class World:
             case "reserve":
                 return ReservePayment(PaymentBatchId(f"pay_{pick % 3}"))
             case "order":
-                return OrderPayment(claim.batch_id or PaymentBatchId("pay_0"))
+                return OrderPayment(claim.batch_id or PaymentBatchId("pay_0"), date(2025, 3, 10))
             case _:
                 outcomes = ("paid", "returned", "unknown")
                 batch = claim.batch_id or PaymentBatchId("pay_0")
