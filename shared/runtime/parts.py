@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from shared.eventstore.follower import Follower, read_checkpoint
-from shared.eventstore.interruptions import INTERRUPTIONS
+from shared.eventstore.interruptions import DATABASE, INTERRUPTIONS
 from shared.eventstore.lease import Lease
 from shared.eventstore.listing import FOLLOWER as LISTING
 from shared.eventstore.listing import ListingProjection
