@@ -68,6 +68,8 @@ async def _read_from_the_beginning(
         for name in services:
             numbers = await _partitions(consumer, topic_of(name))
             partitions += [TopicPartition(topic_of(name), number) for number in numbers]
+        if not partitions:
+            return
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         heard = asyncio.get_running_loop().time()

@@ -76,7 +76,9 @@ class Consumer:
         try:
             await consumer.start()
             frontier = Frontier(await self._inbox.watermarks())
-            await self._assign(consumer, cluster)
+            if not await self._assign(consumer, cluster):
+                await asyncio.sleep(0.3)  # the topics are still being made; `getmany` without any would never return
+                return
             check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
             while await self._lease.held() is not None:
                 batches = await consumer.getmany(timeout_ms=200, max_records=MAX_RECORDS)
@@ -91,8 +93,8 @@ class Consumer:
         finally:
             await close_consumer(consumer)
 
-    async def _assign(self, consumer: AIOKafkaConsumer, cluster: str) -> None:
-        """Take every partition there is now; a partition that was added later is read from its beginning."""
+    async def _assign(self, consumer: AIOKafkaConsumer, cluster: str) -> bool:
+        """Take every partition there is now, if any; one that was added later is read from its beginning."""
         await consumer.topics()
         partitions = {
             TopicPartition(topic, number)
@@ -100,11 +102,12 @@ class Consumer:
             for number in consumer.partitions_for_topic(topic) or ()
         }
         if partitions == consumer.assignment():
-            return
+            return bool(partitions)
         hints = await self._inbox.offsets(cluster)
         consumer.assign(sorted(partitions))
         for partition in partitions:
             consumer.seek(partition, hints.get((partition.topic, partition.partition), 0))
+        return bool(partitions)
 
     async def _take(
         self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]], cluster: str, frontier: Frontier

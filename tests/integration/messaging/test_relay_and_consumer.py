@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from deploy.local import ports
-from deploy.local.broker import running_broker
+from deploy.local.broker import create_topics, running_broker
 from shared.eventstore.follower import read_checkpoint
 from shared.eventstore.reader import LogReader
 from shared.eventstore.record import canonical
@@ -328,3 +328,30 @@ async def test_a_log_that_nobody_knows_stops_neither_the_consumer_nor_other_logs
     async with at_work(Consumer(pool, diary.inbox, [SOURCE], bootstrap).run()) as working:
         await until(reached, working)
     assert await diary.positions("acc_b") == []
+
+
+async def test_a_consumer_that_was_there_before_the_topics_hears_them(
+    pool: asyncpg.Pool, diary: Diary, told: Told, tmp_path: Path
+) -> None:
+    """A broker that comes back takes connections before its topics are made."""
+    bootstrap = f"127.0.0.1:{ports.any_free()}"
+    async with (
+        running_broker(tmp_path, port=int(bootstrap.rpartition(":")[2]), topics=("huchuang.other.events",)),
+        at_work(Consumer(pool, diary.inbox, [SOURCE], bootstrap).run()) as working,
+    ):
+        await asyncio.sleep(2)
+        await create_topics(bootstrap, (TOPIC,))
+        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+        await producer.start()
+        try:
+            item = told(1)
+            await producer.send_and_wait(
+                TOPIC, item.data, key=item.record.stream.encode(), headers=headers(SOURCE, 1, item.record)
+            )
+        finally:
+            await producer.stop()
+
+        async def reached() -> bool:
+            return await diary.watermark() == 1
+
+        await until(reached, working)
