@@ -78,6 +78,8 @@ class LogReader:
                         self.advance(await connection.fetchval("select position from log_head"))
                         await asyncio.sleep(1.0)
                 finally:
+                    if not connection.is_closed():
+                        await connection.remove_listener("sequenced", self._notified)
                     await self._pool.release(connection)
             except DATABASE:
                 await asyncio.sleep(0.5)

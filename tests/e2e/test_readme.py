@@ -68,5 +68,12 @@ def test_no_link_of_the_documents_leads_nowhere() -> None:
             assert (document.parent / link).exists(), f"{document.name}: {link}"
 
 
+def test_every_decision_is_in_the_index() -> None:
+    index = (ROOT / "docs/decisions/README.md").read_text()
+    records = sorted((ROOT / "docs/decisions").glob("0*.md"))
+    assert len(records) >= 2
+    assert [record.name for record in records if f"]({record.name})" not in index] == []
+
+
 def test_the_readme_stays_on_one_screen_or_three() -> None:
     assert len(README.read_text().splitlines()) <= 150
