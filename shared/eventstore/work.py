@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
@@ -168,7 +169,7 @@ class Work:
     def row(self, view: str, key: str, kind: type[V]) -> V | None:
         """A row of an inline projection."""
         value = self._found.rows.get((view, key))
-        return None if value is None else msgspec.json.decode(value, type=kind)
+        return None if value is None else cast(V, _row(value, kind))
 
     def holder(self, scope: str, key: str) -> str | None:
         """Who holds a unique limit; it must have been named in `Needs.unique`, or have caused a conflict before."""
@@ -259,6 +260,12 @@ class Work:
                 self.new_keys[subject] = wrapped
                 return key
         return self._keyring.key(subject, wrapped)
+
+
+@lru_cache(maxsize=512)
+def _row(value: bytes, kind: type[msgspec.Struct]) -> msgspec.Struct:
+    """Rows are frozen, and some, such as the policies in force, are read by every command."""
+    return msgspec.json.decode(value, type=kind)
 
 
 class NeedsMore(Exception):

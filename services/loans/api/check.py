@@ -5,14 +5,13 @@ no check says yes. One grouped look-up by key, no event, no model of the answer.
 """
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import ValidationError
 
 from services.loans.api.fields import acting_for
 from services.loans.domain.entry import WHITELIST, WhitelistRow, whitelist_key
 from shared.eventstore.needs import Needs
 from shared.values.calendar import shanghai_date
+from shared.web.body import declares, read_body
 from shared.web.caller import allow
 from shared.web.command import store_of
 from shared.web.fields import OrganisationRef, PersonRef
@@ -26,17 +25,11 @@ class Question(Body):
     organisation_id: OrganisationRef
 
 
-BODY = {"required": True, "content": {"application/json": {"schema": Question.model_json_schema()}}}
-
-
-@api.post("/whitelist/check", summary="核验是否在白名单中", openapi_extra={"requestBody": BODY})
+@api.post("/whitelist/check", summary="核验是否在白名单中", openapi_extra=declares(Question))
 @allow("bank:*")
 async def check(request: Request) -> Response:
     bank = acting_for(request, "bank")
-    try:
-        asked = Question.model_validate_json(await request.body())
-    except ValidationError as error:
-        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in error.errors()]) from None
+    asked = await read_body(request, Question)
     key = whitelist_key(bank, asked.person_id, asked.organisation_id)
     work = await store_of(request).look(Needs(rows=((WHITELIST, key),)))
     row = work.row(WHITELIST, key, WhitelistRow)

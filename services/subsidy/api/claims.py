@@ -40,6 +40,7 @@ from shared.values.calendar import shanghai_date
 from shared.values.districts import District as DistrictCode
 from shared.values.ids import CertificateId, ClaimId, InstitutionId, OrganisationId, PersonId, ProjectId, new_id, uuid7
 from shared.values.personal import Clear
+from shared.web.body import declares, read_body
 from shared.web.caller import Caller, allow, caller_of
 from shared.web.command import answer, command, store_of, unknown
 from shared.web.facts import ensure_known
@@ -97,9 +98,10 @@ def places_of(person_id: str) -> tuple[tuple[str, str], ...]:
 # -- submission -------------------------------------------------------------------------------------------------------
 
 
-@api.post("/claims", status_code=201, summary="提交补贴申请")
+@api.post("/claims", status_code=201, summary="提交补贴申请", openapi_extra=declares(NewClaim))
 @allow("app", "district:*/*")
-async def submit(request: Request, body: NewClaim) -> Response:
+async def submit(request: Request) -> Response:
+    body = await read_body(request, NewClaim)
     _may_accept(caller_of(request), body)
     claim_id = ClaimId(new_id("clm", uuid7()))
     needs = Needs(
