@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 MAX_RECORDS = 500
 CHECK_SECONDS = 1.0
+SKIP_SECONDS = 10.0
 
 
 class Consumer:
@@ -36,6 +37,7 @@ class Consumer:
         self._bootstrap = bootstrap
         self._incarnation = Incarnation(bootstrap)
         self._lease = Lease(pool, "consumer")
+        self._unreadable: dict[tuple[str, int], float] = {}
         self.refused: set[str] = set()
         """Sources whose log is not the one we know: nothing of theirs is applied until `huchuang reconcile`."""
 
@@ -89,6 +91,7 @@ class Consumer:
                         log.warning("broker_incarnation_changed")
                         return
                     await self._assign(consumer, cluster)
+                    await self._skip_unreadable(frontier)
                     check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
         finally:
             await close_consumer(consumer)
@@ -138,4 +141,16 @@ class Consumer:
         where = f"{cluster}/{message.topic}/{message.partition}/{message.offset}"
         await self._inbox.park_unreadable(source, name, message.value or b"", f"无法读取：{error}（{where}）")
         if error.position is not None:
-            frontier.skip(source, error.position)
+            self._unreadable.setdefault((source, error.position), asyncio.get_running_loop().time() + SKIP_SECONDS)
+
+    async def _skip_unreadable(self, frontier: Frontier) -> None:
+        """Stop waiting for positions that stayed unreadable: a good record of that position would have come by now."""
+        now = asyncio.get_running_loop().time()
+        for (source, position), at in list(self._unreadable.items()):
+            if at <= now:
+                del self._unreadable[source, position]
+                if frontier.waits_for(source, position):
+                    await self._inbox.skip(source, position)
+                    frontier.skip(source, position)
+        if batch := frontier.ready():
+            await self._inbox.take(batch)

@@ -35,6 +35,10 @@ class Frontier:
         """A position that will never be readable: nobody waits for it."""
         self._wait(source, position, None)
 
+    def waits_for(self, source: str, position: int) -> bool:
+        """Whether this position has neither been handed on nor come."""
+        return position > self._passed.get(source, 0) and position not in self._early.get(source, {})
+
     def _wait(self, source: str, position: int, item: Delivered | None) -> None:
         if position > self._passed.get(source, 0):
             self._early.setdefault(source, {})[position] = item
