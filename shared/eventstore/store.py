@@ -69,7 +69,7 @@ class _Result(msgspec.Struct):
 
 
 class Store:
-    """One service's event store on one asyncpg pool. See `docs/kernel.md` for why it is as it is."""
+    """One service's event store on one asyncpg pool. `docs/decisions/0003` says why it is as it is."""
 
     def __init__(
         self,

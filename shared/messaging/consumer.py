@@ -147,10 +147,11 @@ class Consumer:
         """Stop waiting for positions that stayed unreadable: a good record of that position would have come by now."""
         now = asyncio.get_running_loop().time()
         for (source, position), at in list(self._unreadable.items()):
-            if at <= now:
+            log_id = frontier.log_of(source)
+            if at <= now and log_id is not None:
                 del self._unreadable[source, position]
                 if frontier.waits_for(source, position):
-                    await self._inbox.skip(source, position)
+                    await self._inbox.skip(source, log_id, position)
                     frontier.skip(source, position)
         if batch := frontier.ready():
             await self._inbox.take(batch)

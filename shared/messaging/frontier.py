@@ -35,6 +35,10 @@ class Frontier:
         """A position that will never be readable: nobody waits for it."""
         self._wait(source, position, None)
 
+    def log_of(self, source: str) -> UUID | None:
+        """The log of a source, None until a record of it has come."""
+        return self._logs.get(source)
+
     def waits_for(self, source: str, position: int) -> bool:
         """Whether this position has neither been handed on nor come."""
         return position > self._passed.get(source, 0) and position not in self._early.get(source, {})

@@ -66,22 +66,17 @@ class Inbox:
         )
         return {row["source"]: (row["log_id"], row["watermark"]) for row in rows}
 
-    async def skip(self, source: str, position: int) -> None:
+    async def skip(self, source: str, log_id: UUID, position: int) -> None:
         """Count a position as taken whose message could not be read; the message itself is parked."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(
-                "insert into applied_above (consumer, log_id, position)"
-                " select consumer, log_id, $3 from applied where consumer = $1 and source = $2 and watermark < $3"
-                " on conflict do nothing",
-                self._consumer,
-                source,
-                position,
-            )
-            await connection.execute(
-                "select raise_watermark(consumer, log_id) from applied where consumer = $1 and source = $2",
-                self._consumer,
-                source,
-            )
+            if await self._watermark(connection, source, log_id) < position:
+                await connection.execute(
+                    "insert into applied_above (consumer, log_id, position) values ($1, $2, $3) on conflict do nothing",
+                    self._consumer,
+                    log_id,
+                    position,
+                )
+                await connection.fetchval("select raise_watermark($1, $2)", self._consumer, log_id)
 
     async def offsets(self, incarnation: str) -> Offsets:
         """Where reading stopped in this incarnation of the broker: a hint, so that a restart does not read it all."""

@@ -355,3 +355,25 @@ async def test_a_consumer_that_was_there_before_the_topics_hears_them(
             return await diary.watermark() == 1
 
         await until(reached, working)
+
+
+async def test_a_position_that_stays_unreadable_holds_its_log_up_for_a_while_only(
+    pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.messaging.consumer.SKIP_SECONDS", 0.5)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    await producer.start()
+    try:
+        await producer.send_and_wait(TOPIC, b"not json", key=b"acc_a", headers=[("position", b"1")])
+        item = told(2, "acc_b")
+        await producer.send_and_wait(TOPIC, item.data, key=b"acc_b", headers=headers(SOURCE, 2, item.record))
+    finally:
+        await producer.stop()
+
+    async def passed() -> bool:
+        return await diary.watermark() == 2
+
+    async with at_work(Consumer(pool, diary.inbox, [SOURCE], bootstrap).run()) as working:
+        await until(passed, working)
+    assert await diary.positions() == [2]
+    assert len(await diary.parked()) == 1
