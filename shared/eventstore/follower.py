@@ -10,6 +10,7 @@ from shared.eventstore.interruptions import DATABASE, INTERRUPTIONS
 from shared.eventstore.lease import Lease
 from shared.eventstore.reader import LogReader, Sequenced
 from shared.telemetry.errors import describe
+from shared.testing.fault_points import FaultPoint, reached
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +71,8 @@ class Follower:
             await connection.execute(
                 "update checkpoint set position = $2 where reader = $1", self.name, batch[-1].position
             )
+            reached(FaultPoint.FOLLOW_APPLIED)
+        reached(FaultPoint.FOLLOW_COMMITTED)
         self.position = batch[-1].position
         return True
 

@@ -21,6 +21,7 @@ from shared.eventstore.record import Actor, Record, UnknownEventType, parse
 from shared.eventstore.store import AppendFailed, Context, Store
 from shared.eventstore.work import Answer, Handler, Work, fingerprint
 from shared.telemetry.errors import describe
+from shared.testing.fault_points import FaultPoint, reached
 
 log = structlog.get_logger(__name__)
 
@@ -149,6 +150,7 @@ class Reactor:
                         row["record"],
                         reason,
                     )
+                reached(FaultPoint.REACT_DONE)
                 await connection.execute("delete from reaction where id = $1", row["id"])
         return len(rows)
 
@@ -174,7 +176,9 @@ async def wake_due(pool: asyncpg.Pool, reactor: Reactor, processes: Sequence[Pro
         list(known),
     )
     for row in rows:
+        reached(FaultPoint.TIMER_TAKEN)
         await reactor.wake(known[row["process"]], row["key"], row["due_at"], row["payload"])
+        reached(FaultPoint.TIMER_DONE)
         await pool.execute(
             "delete from timer where process = $1 and key = $2 and due_at = $3",
             row["process"],

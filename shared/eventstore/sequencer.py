@@ -17,6 +17,7 @@ from shared.eventstore.lease import Lease
 from shared.eventstore.record import Actor, Record, canonical
 from shared.proof.merkle import extend, leaf_hash
 from shared.telemetry.errors import describe
+from shared.testing.fault_points import FaultPoint, reached
 
 import msgspec  # isort: skip
 
@@ -94,12 +95,14 @@ class Sequencer:
             rows = await connection.fetch("select * from take_unsequenced($1)", BATCH)
             if not rows:
                 return 0
+            reached(FaultPoint.SEQUENCE_TAKEN)
             if self._log_id is None:
                 self._log_id = await connection.fetchval("select log_id from log_identity")
             head = await connection.fetchrow("select position, peaks from log_head")
             log_id: UUID = self._log_id
             leaves = [leaf_hash(canonical(record_from_row(row, log_id))) for row in rows]
             peaks = extend(head["position"], head["peaks"], leaves)
+            reached(FaultPoint.SEQUENCE_HASHED)
             position = await connection.fetchval(
                 "select write_log($1, $2, $3, $4, $5, $6, $7)",
                 epoch,
@@ -110,5 +113,6 @@ class Sequencer:
                 leaves,
                 peaks,
             )
+        reached(FaultPoint.SEQUENCE_WRITTEN)
         self._on_sequenced(position)
         return len(rows)

@@ -17,6 +17,7 @@ from shared.eventstore.needs import Found, IdempotencyKey, Needs, StoredAnswer, 
 from shared.eventstore.record import Actor, EventTypes, UnknownEventType
 from shared.eventstore.turns import HeldTurns, Turns
 from shared.eventstore.work import Answer, Handler, NeedsMore, Work
+from shared.testing.fault_points import FaultPoint, reached
 from shared.values.ids import uuid7
 from shared.values.personal import REDACTED, Redacted, Sealed
 from shared.vault.keys import Keyring, unseal
@@ -228,7 +229,9 @@ class Store:
         return [found] * len(group)
 
     async def _append_group(self, group: Sequence[_Append]) -> Sequence[_Result]:
+        reached(FaultPoint.APPEND_DECIDED)
         rows = await self._fetch(APPEND, *_append_arguments(group))
+        reached(FaultPoint.APPEND_COMMITTED)
         return [
             _Result(
                 row["outcome"],

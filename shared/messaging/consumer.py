@@ -22,6 +22,7 @@ from shared.messaging.inbox import Inbox, Offsets
 from shared.messaging.topics import Unreadable, read_message, service_of, topic_of
 from shared.telemetry.errors import describe
 from shared.telemetry.traces import batch_span
+from shared.testing.fault_points import FaultPoint, reached
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +86,7 @@ class Consumer:
             while await self._lease.held() is not None:
                 batches = await consumer.getmany(timeout_ms=200, max_records=MAX_RECORDS)
                 if batches:
+                    reached(FaultPoint.RECEIVE_TAKEN)
                     await self._take(batches, cluster, frontier)
                 if asyncio.get_running_loop().time() >= check_at:
                     if await self._incarnation.current() != cluster:

@@ -12,6 +12,7 @@ import asyncpg
 
 from shared.messaging.topics import Delivered
 from shared.telemetry.errors import describe
+from shared.testing.fault_points import FaultPoint, reached
 
 Offsets = dict[tuple[str, int], int]
 """Where to read on, by (topic, partition)."""
@@ -56,8 +57,11 @@ class Inbox:
             for item in waiting:
                 await self._park_row(connection, item, "排在同一事件流已搁置的消息之后")
             ready = [item for item in fresh if item.record.stream not in behind]
+            reached(FaultPoint.EFFECT_NOTED)
             if ready:
                 await self._effect(connection, ready)
+            reached(FaultPoint.EFFECT_MADE)
+        reached(FaultPoint.EFFECT_COMMITTED)
 
     async def watermarks(self) -> dict[str, tuple[UUID, int]]:
         """The log of each source that is known, and up to which position all of it has been applied."""

@@ -20,6 +20,7 @@ from shared.messaging.broker import ERRORS, Incarnation
 from shared.messaging.topics import headers, topic_of
 from shared.telemetry.errors import describe
 from shared.telemetry.traces import batch_span
+from shared.testing.fault_points import FaultPoint, reached
 
 READER = "relay"
 BATCH = 500
@@ -67,8 +68,11 @@ class Relay:
         batch = await self._reader.read(self.position, BATCH) if self._reader.head > self.position else ()
         if not batch:
             return False
+        reached(FaultPoint.PUBLISH_READ)
         await self._publish(batch)
+        reached(FaultPoint.PUBLISH_ACKNOWLEDGED)
         await self._checkpoint(batch[-1].position, epoch)
+        reached(FaultPoint.PUBLISH_CHECKPOINTED)
         return True
 
     async def _publish(self, batch: Sequence[Sequenced]) -> None:
@@ -84,6 +88,7 @@ class Relay:
                 )
                 for item in batch
             ]
+            reached(FaultPoint.PUBLISH_SENT)
             await asyncio.gather(*acknowledged)
 
     async def _checkpoint(self, position: int, epoch: int) -> None:

@@ -17,6 +17,7 @@ from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.reader import LogReader
 from shared.proof.merkle import root
 from shared.telemetry.errors import describe
+from shared.testing.fault_points import FaultPoint, reached
 from shared.vault.keys import kept_secret
 
 INTERVAL = 1.0
@@ -116,6 +117,7 @@ class HeadSigner:
             signed_at=datetime.now(UTC),
         )
         signed = self._signer.sign(head)
+        reached(FaultPoint.HEAD_SIGNED)
         await self._pool.execute(
             "insert into signed_head (tree_size, root, signed_at, head) values ($1, $2, $3, $4) on conflict do nothing",
             head.tree_size,

@@ -18,6 +18,7 @@ from shared.runtime.settings import Settings
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.traces import configure_traces
+from shared.testing.fault_points import arm_from_environment
 from shared.web.app import add_operations, create_app
 from shared.web.caller import Verifier
 
@@ -77,6 +78,8 @@ def _spare_the_collector() -> None:
 def serve(definition: ServiceDefinition, settings: Settings, role: str) -> None:
     """Serve until SIGTERM or SIGINT. Errors at the start end the process with their trace in its log."""
     configure_logs(definition.name)
+    if settings.profile == "local":
+        arm_from_environment()
     provider = configure_traces(
         definition.name,
         Path(settings.directory) / "traces" / f"{definition.name}.jsonl",

@@ -1,0 +1,116 @@
+"""Fault points: the named lines at which a process may be killed, frozen or made to fail, in order to see what holds.
+
+Each name is `what.where`: where a process stands when it reaches the line. A point that is not armed costs one look
+at an empty dictionary. Services arm points only in the local profile, from `HUCHUANG_FAULTS`, such as
+`sequence.written:kill:3` (kill this process the third time it gets there); several are separated by commas.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+VARIABLE = "HUCHUANG_FAULTS"
+
+
+class FaultPoint(StrEnum):
+    """Every point there is, in the order in which an event passes them."""
+
+    APPEND_DECIDED = "append.decided"
+    """The command is decided, nothing has been sent to the database."""
+    APPEND_COMMITTED = "append.committed"
+    """The group is committed, no caller has been answered."""
+    SEQUENCE_TAKEN = "sequence.taken"
+    """Unsequenced events are read, they have no position yet."""
+    SEQUENCE_HASHED = "sequence.hashed"
+    """Leaves and peaks are made, nothing is written."""
+    SEQUENCE_WRITTEN = "sequence.written"
+    """Positions are committed, nobody in this process has been told."""
+    PUBLISH_READ = "publish.read"
+    """A batch is read from the log, nothing has been sent to the broker."""
+    PUBLISH_SENT = "publish.sent"
+    """A batch is on its way to the broker, no acknowledgement has come."""
+    PUBLISH_ACKNOWLEDGED = "publish.acknowledged"
+    """The broker has the batch, the relay's checkpoint has not moved."""
+    PUBLISH_CHECKPOINTED = "publish.checkpointed"
+    RECEIVE_TAKEN = "receive.taken"
+    """Messages are fetched from the broker, the inbox has not seen them."""
+    EFFECT_NOTED = "effect.noted"
+    """Positions are noted as applied, in an open transaction, before their effect."""
+    EFFECT_MADE = "effect.made"
+    """The effect is written, the transaction is still open."""
+    EFFECT_COMMITTED = "effect.committed"
+    """Effect and note are committed, the offsets have not been noted."""
+    FOLLOW_APPLIED = "follow.applied"
+    """A projection has written a batch, the transaction with its checkpoint is still open."""
+    FOLLOW_COMMITTED = "follow.committed"
+    REACT_DONE = "react.done"
+    """A process has carried out its reactions to an event, which still counts as waiting."""
+    TIMER_TAKEN = "timer.taken"
+    """A due timer is read, its process has not been woken."""
+    TIMER_DONE = "timer.done"
+    """The process has been woken, the timer is still there."""
+    HEAD_SIGNED = "head.signed"
+    """A head is signed, it is not kept yet."""
+
+
+class Injected(Exception):
+    """What a point raises that is armed with `fail`."""
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _stop() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _fail() -> None:
+    raise Injected
+
+
+ACTIONS: dict[str, Callable[[], None]] = {"kill": _kill, "stop": _stop, "fail": _fail}
+
+_armed: dict[FaultPoint, Callable[[], None]] = {}
+
+
+def reached(point: FaultPoint) -> None:
+    """Called where the point is."""
+    if _armed and (act := _armed.get(point)) is not None:
+        act()
+
+
+def arm(point: FaultPoint, action: Callable[[], None], on: int = 1) -> None:
+    """Do `action` the `on`-th time that the point is reached, once."""
+    left = on
+
+    def act() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            _armed.pop(point, None)
+            action()
+
+    _armed[point] = act
+
+
+@contextmanager
+def armed(point: FaultPoint, action: Callable[[], None] = _fail, on: int = 1) -> Iterator[None]:
+    """Armed within this block."""
+    arm(point, action, on)
+    try:
+        yield
+    finally:
+        _armed.pop(point, None)
+
+
+def arm_from_environment() -> None:
+    """Arm what `HUCHUANG_FAULTS` names. Raises ValueError for a point or an action that there is not."""
+    for item in filter(None, os.environ.get(VARIABLE, "").split(",")):
+        name, _, rest = item.strip().partition(":")
+        action, _, count = rest.partition(":")
+        if action not in ACTIONS:
+            raise ValueError(f"{VARIABLE}: {item!r} names no action of {', '.join(ACTIONS)}")
+        arm(FaultPoint(name), ACTIONS[action], int(count or 1))
