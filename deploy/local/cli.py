@@ -19,6 +19,7 @@ COMMANDS = {
     "clock": "deploy.local.commands.clock:clock",
     "history": "deploy.local.commands.history:history_command",
     "verify": "deploy.local.commands.verify:verify_command",
+    "rebuild": "deploy.local.commands.rebuild:rebuild",
     "bench": "deploy.local.commands.bench:bench",
     "serve": "deploy.local.commands.serve:serve",
     "migrate": "deploy.local.commands.setup:migrate",

@@ -12,6 +12,8 @@ from shared.eventstore.reader import LogReader, Sequenced
 from shared.telemetry.errors import describe
 from shared.testing.fault_points import FaultPoint, reached
 
+STANDBY_SECONDS = 0.5
+
 log = structlog.get_logger(__name__)
 
 Apply = Callable[[asyncpg.Connection, Sequence[Sequenced]], Awaitable[None]]
@@ -43,7 +45,9 @@ class Follower:
                     self._lease.lost()
                     await asyncio.sleep(0.2)
                     continue
-                if not moved:
+                if self._lease.epoch is None:
+                    await asyncio.sleep(STANDBY_SECONDS)
+                elif not moved:
                     await self._reader.wait_beyond(self.position, 0.5)
         finally:
             await asyncio.shield(self._retire())

@@ -8,11 +8,9 @@ import asyncpg
 import msgspec
 
 from shared.eventstore.decider import Aggregate
-from shared.eventstore.follower import read_checkpoint
-from shared.eventstore.reader import LogReader, Sequenced
+from shared.eventstore.projections import LISTING, follower_of
+from shared.eventstore.reader import Sequenced
 from shared.eventstore.record import EventTypes
-
-FOLLOWER = "projection:listing:1"
 
 
 class Listed(NamedTuple):
@@ -31,11 +29,12 @@ class Lister(NamedTuple):
 
 
 class ListingProjection:
-    """Keeps `listing`; a stream's row is folded from the stream up to the batch's last version of it."""
+    """Keeps one build of `listing`; a row is folded from its stream up to the batch's last version of it."""
 
-    def __init__(self, listers: Sequence[Lister], types: EventTypes) -> None:
+    def __init__(self, listers: Sequence[Lister], types: EventTypes, build: int) -> None:
         self._listers = {lister.aggregate.prefix: lister for lister in listers}
         self._types = types
+        self._build = build
 
     async def apply(self, connection: asyncpg.Connection, batch: Sequence[Sequenced]) -> None:
         newest = {
@@ -58,10 +57,10 @@ class ListingProjection:
         for stream, version in sorted(newest.items()):
             lister = self._listers[stream.partition("_")[0]]
             facets, body = lister.show(stream, lister.aggregate.fold(events[stream]))
-            shown.append((lister.kind, stream, list(facets), msgspec.json.encode(body), version))
+            shown.append((self._build, lister.kind, stream, list(facets), msgspec.json.encode(body), version))
         await connection.executemany(
-            "insert into listing (kind, id, facets, body, version) values ($1, $2, $3, $4, $5)"
-            " on conflict (kind, id) do update"
+            "insert into listing (build, kind, id, facets, body, version) values ($1, $2, $3, $4, $5, $6)"
+            " on conflict (build, kind, id) do update"
             " set facets = excluded.facets, body = excluded.body, version = excluded.version",
             shown,
         )
@@ -85,25 +84,29 @@ async def read_page(
 async def count_by_facet(pool: asyncpg.Pool, kind: str, prefix: str) -> dict[str, int]:
     """How many rows carry each facet of the form `prefix:value`."""
     rows = await pool.fetch(
-        "select f.facet, count(*) as n from listing, unnest(facets) as f (facet)"
-        " where kind = $1 and f.facet like $2 || ':%' group by f.facet order by f.facet",
+        "select f.facet, count(*) as n from projection_build b join listing l on l.build = b.build,"
+        " unnest(l.facets) as f (facet) where b.name = 'listing' and b.state = 'live'"
+        " and l.kind = $1 and f.facet like $2 || ':%' group by f.facet order by f.facet",
         kind,
         prefix,
     )
     return {row["facet"].partition(":")[2]: row["n"] for row in rows}
 
 
-async def caught_up(pool: asyncpg.Pool, reader: LogReader, token: str, seconds: float) -> bool:
+async def caught_up(pool: asyncpg.Pool, token: str, seconds: float) -> bool:
     """Wait until lists show what a consistency token `stream@version` stands for; False when time ran out."""
     stream, _, version = token.rpartition("@")
     if not stream or not version.isdigit():
         return True
     deadline = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < deadline:
-        position = await pool.fetchval(
-            "select position from log where stream = $1 and version = $2", stream, int(version)
+        shown = await pool.fetchval(
+            "select c.position >= l.position"
+            " from log l, projection_build b join checkpoint c on c.reader = $4 || b.build"
+            " where l.stream = $1 and l.version = $2 and b.name = $3 and b.state = 'live'",
+            *(stream, int(version), LISTING, follower_of(LISTING)),
         )
-        if position is not None and await read_checkpoint(pool, FOLLOWER) >= position:
+        if shown:
             return True
         await asyncio.sleep(0.02)
     return False

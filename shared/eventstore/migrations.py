@@ -11,8 +11,10 @@ from sqlalchemy.util import await_only
 
 SQL = Path(__file__).parent / "sql"
 
-KERNEL = (
-    "tables",
+TABLES = ("tables", "listing", "tables_2")
+"""The scripts that make the tables, in order. One that has been run somewhere is never changed: the next is added."""
+
+FUNCTIONS = (
     "load",
     "take_streams",
     "take_limits",
@@ -21,12 +23,23 @@ KERNEL = (
     "undo_taken",
     "write_rows",
     "forget_expired_answers",
+    "forget_retired_listing",
     "append",
     "claim_lease",
     "take_unsequenced",
     "write_log",
+    "read_nodes",
     "read_log",
+    "read_sequenced_stream",
     "raise_watermark",
+    "read_listing",
+    "read_streams",
+    "make_staging",
+    "unstage",
+    "differing_limits",
+    "differing_rows",
+    "mend_limits",
+    "mend_rows",
 )
 
 
@@ -35,10 +48,25 @@ def statement(name: str) -> str:
     return (SQL / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def install_kernel() -> None:
-    """Create the kernel's tables and functions: the first migration of every service."""
-    for name in KERNEL:
-        run_script(statement(name))
+def make_tables(script: str) -> None:
+    """Run one of `TABLES`: a migration of every service."""
+    run_script(statement(script))
+
+
+def install_functions() -> None:
+    """Put the kernel's functions in place as they are now: the end of every migration that changes the kernel."""
+    run_script(kernel_functions())
+
+
+def kernel_functions() -> str:
+    """The script that replaces all functions of the kernel, whatever arguments they had before."""
+    names = ", ".join(f"'{name}'" for name in FUNCTIONS)
+    drop = f"""do $$ declare v record; begin
+        for v in select oid::regprocedure as name from pg_proc
+                 where pronamespace = current_schema()::regnamespace and proname in ({names})
+        loop execute 'drop function ' || v.name; end loop;
+    end $$;"""
+    return "\n".join((drop, *map(statement, FUNCTIONS)))
 
 
 def run_script(script: str) -> None:

@@ -1,7 +1,7 @@
 """What a command needs loaded before it can be decided, and what the load found."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -17,12 +17,19 @@ class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a service keeps of another service's events. The class name is the kind under which it is stored."""
 
 
+ANSWER_TTL = timedelta(hours=48)
+
+
 class IdempotencyKey(msgspec.Struct, frozen=True):
-    """A client's key for one request, with the fingerprint of the request that it belongs to."""
+    """A client's key for one request, with the fingerprint of the request that it belongs to.
+
+    `keep` is how long the answer is kept for a repetition.
+    """
 
     client: str
     key: str
     fingerprint: bytes
+    keep: timedelta = ANSWER_TTL
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +72,6 @@ class StoredEvent(NamedTuple):
 
 class StoredAnswer(NamedTuple):
     fingerprint: bytes
-    status: int
     answer: bytes
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,11 +24,10 @@ from shared.vault.keys import Keyring, unseal
 
 ATTEMPTS = 12
 PAUSE = 0.01
-ANSWER_TTL = timedelta(hours=48)
 TWIN_PATIENCE = 5.0
 
 LOAD = "select * from load($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-APPEND = f"select * from append({', '.join(f'${n}' for n in range(1, 40))})"
+APPEND = f"select * from append({', '.join(f'${n}' for n in range(1, 39))})"
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +129,7 @@ class Store:
                     continue
                 if isinstance(outcome, Rejection) or not work.events:
                     return Carried(outcome)
-                sealed = None if key is None else self.keyring.seal_answer(outcome.body, _answer_name(key))
+                sealed = None if key is None else self._sealed(outcome, key)
                 result = await self._append(_Append(work, context, key, outcome, sealed))
                 match result.outcome:
                     case "ok":
@@ -155,8 +154,11 @@ class Store:
     def _stored(self, stored: StoredAnswer, key: IdempotencyKey) -> Carried:
         if stored.fingerprint != key.fingerprint:
             raise KeyReused
-        body = self.keyring.open_answer(stored.answer, _answer_name(key))
-        return Carried(Answer(stored.status, body), repeated=True)
+        answer = self.keyring.open_answer(stored.answer, _answer_name(key))
+        return Carried(msgspec.msgpack.decode(answer, type=Answer), repeated=True)
+
+    def _sealed(self, answer: Answer, key: IdempotencyKey) -> bytes:
+        return self.keyring.seal_answer(msgspec.msgpack.encode(answer), _answer_name(key))
 
     async def _after_twin(self, name: tuple[str, str]) -> None:
         """Wait for a twin in this process; those of other processes are waited for at the row."""
@@ -223,7 +225,7 @@ class Store:
                 case b"p":
                     found.bounded[a, b] = (used, bound)
                 case b"i":
-                    found.answers[a, b] = StoredAnswer(d, n, e)
+                    found.answers[a, b] = StoredAnswer(d, e)
                 case b"c":
                     found.clock = at
         return [found] * len(group)
@@ -236,7 +238,7 @@ class Store:
             _Result(
                 row["outcome"],
                 row["detail"],
-                StoredAnswer(row["fingerprint"], row["status"], row["answer"]) if row["answer"] is not None else None,
+                StoredAnswer(row["fingerprint"], row["answer"]) if row["answer"] is not None else None,
             )
             for row in rows
         ]
@@ -316,8 +318,8 @@ def _append_arguments(group: Sequence[_Append]) -> list[Any]:
                 context.traceparent,
                 None if key is None else key.key,
                 None if key is None else key.fingerprint,
-                item.answer.status,
                 item.sealed_answer,
+                None if key is None else key.keep,
             )
         )
         now = work.now
@@ -335,7 +337,6 @@ def _append_arguments(group: Sequence[_Append]) -> list[Any]:
         *_transposed(bounds, 5),
         *_transposed(rows, 4),
         *_transposed(subjects, 3),
-        ANSWER_TTL,
     ]
 
 

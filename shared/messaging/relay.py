@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from shared.eventstore.follower import read_checkpoint
+from shared.eventstore.follower import STANDBY_SECONDS, read_checkpoint
 from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.lease import Lease
 from shared.eventstore.reader import LogReader, Sequenced
@@ -53,7 +53,9 @@ class Relay:
                     await self._disconnect()
                     await asyncio.sleep(0.3)
                     continue
-                if not moved:
+                if self._lease.epoch is None:
+                    await asyncio.sleep(STANDBY_SECONDS)
+                elif not moved:
                     await self._reader.wait_beyond(self.position, 0.5)
         finally:
             await asyncio.shield(self._retire())

@@ -27,6 +27,10 @@ class ServiceDefinition:
     aggregates: Sequence[Aggregate[Any]]
     routers: Sequence[APIRouter]
     listers: Sequence[Lister] = ()
+    listing_version: int = 1
+    """Raised with any change of what `listers` show: the lists are then built anew beside the live ones."""
+    limits_apart: frozenset[str] = frozenset()
+    """Scopes of unique limits that no event may carry, such as keyed hashes; a rebuild leaves them alone."""
     sources: Sequence[str] = ()
     listens: Sequence[Listens[Any]] = ()
     processes: Sequence[Process] = ()

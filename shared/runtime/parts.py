@@ -10,12 +10,13 @@ import asyncpg
 import msgspec
 import structlog
 
-from shared.eventstore.follower import Follower, read_checkpoint
-from shared.eventstore.interruptions import DATABASE, INTERRUPTIONS
-from shared.eventstore.lease import Lease
-from shared.eventstore.listing import FOLLOWER as LISTING
+from shared.eventstore.derived import Derived
+from shared.eventstore.follower import Apply, Follower, read_checkpoint
+from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.listing import ListingProjection
-from shared.eventstore.process import Reactor, wake_due
+from shared.eventstore.process import Reactor
+from shared.eventstore.projections import Builder, builds, follower_of
+from shared.eventstore.reactions import Reactions, queue_for
 from shared.eventstore.reader import LogReader
 from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import Store
@@ -67,6 +68,7 @@ class Parts:
         self.signer = Signer.from_file(settings.secret(definition.name, "log-signing.pem"), definition.name)
         self.peers = Peers(settings, definition.name)
         self.store = Store(self.pool, definition.aggregates, keyring)
+        self.derived = Derived(self.pool, self.store.types, definition.limits_apart)
         self.reader = LogReader(self.pool)
         await self.reader.start()
         if settings.profile == "local":
@@ -85,14 +87,12 @@ class Parts:
         self._spawn("relay", relay.run())
         self._spawn("heads", HeadSigner(self.pool, self.reader, self.signer).run())
         self._spawn("sweeper", self._sweep())
-        if definition.listers:
-            projection = ListingProjection(definition.listers, self.store.types)
-            self._spawn("listing", Follower(self.pool, self.reader, LISTING, projection.apply).run())
-        reactor = Reactor(self.store, definition.outside(self.store, self.peers))
+        self._spawn("builder", self._builder().run())
         if definition.processes:
-            follower = Follower(self.pool, self.reader, PROCESSES, reactor.follow(definition.processes), batch=5)
-            self._spawn("processes", follower.run())
-            self._spawn("reactions", self._react(reactor))
+            reactor = Reactor(self.store, definition.processes, definition.outside(self.store, self.peers))
+            queue = queue_for(reactor, definition.name)
+            self._spawn("processes", Follower(self.pool, self.reader, PROCESSES, queue).run())
+            self._spawn("reactions", Reactions(self.store, reactor).run())
         if definition.sources:
             if definition.effect is not None:
                 effect = definition.effect()
@@ -104,22 +104,15 @@ class Parts:
             self._consumer = consumer
             self._spawn("consumer", consumer.run())
 
-    async def _react(self, reactor: Reactor) -> None:
-        """Carry out reactions to foreign events and wake due timers; one process of the service at a time."""
-        lease = Lease(self.pool, "reactions")
-        processes = self.definition.processes
-        while True:
-            done = 0
-            try:
-                if await lease.held() is not None:
-                    done = await reactor.react_to_foreign(self.pool, processes)
-                    done += await wake_due(self.pool, reactor, processes, await self.store.now())
-            except INTERRUPTIONS as error:
-                log.warning("reactions_interrupted", error=describe(error))
-                lease.lost()
-                await asyncio.sleep(0.2)
-            if not done:
-                await asyncio.sleep(0.05)
+    def _builder(self) -> Builder:
+        definition, types = self.definition, self.store.types
+
+        def listing(build: int) -> Apply:
+            return ListingProjection(definition.listers, types, build).apply
+
+        return Builder(
+            self.pool, self.reader, definition.listing_version, listing if definition.listers else None, self.derived
+        )
 
     async def _sweep(self) -> None:
         """Forget stored answers that have expired."""
@@ -175,11 +168,11 @@ class Parts:
             " (select min(due_at) from timer) as next_due, (select log_id from log_identity) as log_id"
         )
         applied = await pool.fetch("select source, log_id, watermark from applied where consumer = $1", CONSUMER)
-        followers = [RELAY]
+        followers = {RELAY: await read_checkpoint(pool, RELAY)}
         if self.definition.listers:
-            followers.append(LISTING)
+            followers |= {follower_of(b.name, b.build): b.position for b in await builds(pool) if b.live_listing}
         if self.definition.processes:
-            followers.append(PROCESSES)
+            followers[PROCESSES] = await read_checkpoint(pool, PROCESSES)
         clock = row["clock"]
         return {
             "service": self.definition.name,
@@ -190,7 +183,7 @@ class Parts:
             "parked": row["parked"],
             "clock": None if clock is None else clock.isoformat(),
             "next_due": None if row["next_due"] is None else row["next_due"].isoformat(),
-            "followers": {name: await read_checkpoint(pool, name) for name in followers},
+            "followers": followers,
             "sources": list(self.definition.sources),
             "applied": {item["source"]: item["watermark"] for item in applied},
         }

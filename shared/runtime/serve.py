@@ -12,8 +12,10 @@ from fastapi import FastAPI
 
 from shared.runtime.definition import ServiceDefinition
 from shared.runtime.documents import add_documents
+from shared.runtime.log_routes import log_routes
 from shared.runtime.operations import operations, sandbox
 from shared.runtime.parts import Parts
+from shared.runtime.projection_routes import projections
 from shared.runtime.settings import Settings
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.metrics import Metrics
@@ -47,7 +49,7 @@ def build(definition: ServiceDefinition, settings: Settings, role: str) -> FastA
         finally:
             await parts.stop()
 
-    routers = [*(definition.routers if role != "worker" else ()), operations(parts)]
+    routers = [*(definition.routers if role != "worker" else ()), operations(parts), log_routes(parts), projections(parts)]
     if settings.profile == "local":
         routers.append(sandbox(parts))
 

@@ -25,7 +25,7 @@ async def page(request: Request, kind: str, facets: Sequence[str], *, newest_fir
     after = _cursor(request.query_params.get("cursor"))
     token = request.headers.get("consistency-token")
     state = request.app.state
-    if token is not None and not await caught_up(state.store.pool, state.reader, token, PATIENCE):
+    if token is not None and not await caught_up(state.store.pool, token, PATIENCE):
         raise Problem(503, "not_caught_up", "列表尚未更新到所求的版本，请稍后重试", headers={"Retry-After": "1"})
     found = await read_page(state.store.pool, kind, facets, after, limit, newest_first=newest_first)
     following = None if found.next is None else base64.urlsafe_b64encode(found.next.encode()).decode()

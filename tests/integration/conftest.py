@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from deploy.local.postgres import PostgresServer, running_postgres
-from shared.eventstore.migrations import KERNEL, statement
+from shared.eventstore.migrations import TABLES, kernel_functions, statement
 from shared.runtime.parts import open_pool
 
 TEMPLATE = "kernel_template"
@@ -20,8 +20,9 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Po
         await connection.execute(f"create database {TEMPLATE}")
         await connection.close()
         template = await asyncpg.connect(running.dsn(TEMPLATE))
-        for name in KERNEL:
+        for name in TABLES:
             await template.execute(statement(name))
+        await template.execute(kernel_functions())
         await template.close()
         yield running
 

@@ -18,6 +18,7 @@ from deploy.local.verify.findings import Checked
 from deploy.local.verify.invariants import check_ends, check_histories, check_money, check_once, check_whitelist
 from deploy.local.verify.logs import check_log, prove
 from deploy.local.verify.privacy import check_privacy
+from deploy.local.verify.tables import check_tables
 
 
 def verify_command(
@@ -49,7 +50,7 @@ async def _checks(client: Client, data: Path, target: str | None) -> list[Checke
 
 
 async def all_checks(client: Client, data: Path) -> list[Checked]:
-    """The seven invariants of the design, on a stack that has come to rest."""
+    """The seven invariants of the design, and what they rest on, on a stack that has come to rest."""
     await settle(client)
     await asyncio.sleep(1.2)  # heads are signed once a second
     stored, kafka = await asyncio.gather(read_stores(client), read_kafka(client))
@@ -62,6 +63,7 @@ async def all_checks(client: Client, data: Path) -> list[Checked]:
         Checked("三 不丢不重", f"{len(stored)} 个事件", [f"{c.name}：{f}" for c in logs for f in c.findings]),
         await check_histories(client, subsidy),
         await check_whitelist(client, loans),
+        await check_tables(client),
         await check_privacy(client, data, stored, kafka),
         await check_ends(client),
     ]

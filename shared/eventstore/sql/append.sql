@@ -5,16 +5,15 @@
 -- Results: ok | version | limit | subject (another writer made the subject's key) | repeated (with the stored answer)
 create function append(
     p_client text[], p_user text[], p_behalf text[], p_causation uuid[], p_correlation uuid[], p_trace text[],
-    p_key text[], p_fingerprint bytea[], p_status smallint[], p_answer bytea[],
+    p_key text[], p_fingerprint bytea[], p_answer bytea[], p_keep interval[],
     s_command int[], s_stream text[], s_expected int[], s_version int[],
     e_command int[], e_stream text[], e_version int[], e_id uuid[], e_type text[], e_occurred timestamptz[],
     e_payload bytea[],
     l_command int[], l_op text[], l_scope text[], l_key text[], l_holder text[],
     b_command int[], b_op text[], b_scope text[], b_key text[], b_amount numeric[],
     r_command int[], r_view text[], r_key text[], r_value bytea[],
-    k_command int[], k_subject text[], k_wrapped bytea[],
-    p_answer_ttl interval
-) returns table (outcome text, detail text, status smallint, fingerprint bytea, answer bytea)
+    k_command int[], k_subject text[], k_wrapped bytea[]
+) returns table (outcome text, detail text, fingerprint bytea, answer bytea)
 language plpgsql
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
@@ -22,7 +21,7 @@ declare
     v_count int := array_length(p_client, 1);
     v_outcome text[] := array_fill('ok'::text, array[array_length(p_client, 1)]);
     v_detail text[] := array_fill(null::text, array[array_length(p_client, 1)]);
-    v_status smallint[]; v_fingerprint bytea[]; v_stored bytea[];
+    v_fingerprint bytea[]; v_stored bytea[];
     v_kept int[];
     v_lost record;
     v_text text;
@@ -49,10 +48,9 @@ begin
             order by b.scope, b.key for update of b;
     end if;
     for v_lost in
-        select * from take_keys(p_client, p_key, p_fingerprint, p_status, p_answer, v_now + p_answer_ttl)
+        select * from take_keys(p_client, p_key, p_fingerprint, p_answer, v_now, p_keep)
     loop
         v_outcome[v_lost.command] := case when v_lost.answer is null then 'version' else 'repeated' end;
-        v_status[v_lost.command] := v_lost.status;
         v_fingerprint[v_lost.command] := v_lost.fingerprint;
         v_stored[v_lost.command] := v_lost.answer;
     end loop;
@@ -130,7 +128,7 @@ begin
     end if;
 
     return query
-        select v_outcome[g.i], v_detail[g.i], v_status[g.i], v_fingerprint[g.i], v_stored[g.i]
+        select v_outcome[g.i], v_detail[g.i], v_fingerprint[g.i], v_stored[g.i]
         from generate_series(1, v_count) as g (i);
 end
 $$;

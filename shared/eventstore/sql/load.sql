@@ -5,7 +5,7 @@
 --   u unique limit: a scope, b key, x holder          p bounded limit: a scope, b key, used, bound
 --   f fact: a kind, b key, d value, n position        r inline row: a view, b key, d value
 --   k subject key: a subject, d wrapped (null: destroyed)
---   i stored answer: a client, b key, d fingerprint, e answer, n status
+--   i stored answer: a client, b key, d fingerprint, e answer
 --   c business clock: at
 create function load(
     p_streams text[],
@@ -66,7 +66,7 @@ begin
     end if;
     if p_idempotency_keys <> '{}' then
         return query
-            select 'i'::"char", i.client, i.key, i.status::bigint, null::text, i.fingerprint, i.answer,
+            select 'i'::"char", i.client, i.key, null::bigint, null::text, i.fingerprint, i.answer,
                    null::timestamptz, null::numeric, null::numeric
             from unnest(p_idempotency_clients, p_idempotency_keys) as w (client, key)
             join idempotency i on i.client = w.client and i.key = w.key

@@ -2,8 +2,8 @@
 -- Returns, by command, the answer that its key already has, or null where only another command of the batch, or an
 -- expired answer, stands in the way. Expired ones are taken away first.
 create function take_keys(
-    p_client text[], p_key text[], p_fingerprint bytea[], p_status smallint[], p_answer bytea[], p_expires timestamptz
-) returns table (command int, status smallint, fingerprint bytea, answer bytea) language plpgsql as $$
+    p_client text[], p_key text[], p_fingerprint bytea[], p_answer bytea[], p_now timestamptz, p_keep interval[]
+) returns table (command int, fingerprint bytea, answer bytea) language plpgsql as $$
 begin
     delete from idempotency d
         using (
@@ -16,18 +16,18 @@ begin
     return query
         with wanted as (
             select u.*, row_number() over (partition by u.client, u.key order by u.n) as turn
-            from unnest(p_client, p_key, p_fingerprint, p_status, p_answer) with ordinality
-                as u (client, key, fingerprint, status, answer, n)
+            from unnest(p_client, p_key, p_fingerprint, p_answer, p_keep) with ordinality
+                as u (client, key, fingerprint, answer, keep, n)
             where u.key is not null
         ), made as (
-            insert into idempotency as i (client, key, fingerprint, status, answer, expires_at)
-                select w.client, w.key, w.fingerprint, w.status, w.answer, p_expires
+            insert into idempotency as i (client, key, fingerprint, answer, expires_at)
+                select w.client, w.key, w.fingerprint, w.answer, p_now + w.keep
                 from wanted w where w.turn = 1
                 order by w.client, w.key
                 on conflict do nothing
                 returning i.client, i.key
         )
-        select w.n::int, i.status, i.fingerprint, i.answer
+        select w.n::int, i.fingerprint, i.answer
         from wanted w
         left join made m on m.client = w.client and m.key = w.key
         left join idempotency i on i.client = w.client and i.key = w.key

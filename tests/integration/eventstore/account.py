@@ -5,7 +5,18 @@ from decimal import Decimal
 
 import msgspec
 
-from shared.eventstore.decider import Aggregate, Event, LimitChange, Release, Row, Take, TakePlace, Use
+from shared.eventstore.decider import (
+    Aggregate,
+    Event,
+    LimitChange,
+    Release,
+    ReleasePlace,
+    Row,
+    SetBound,
+    Take,
+    TakePlace,
+    Use,
+)
 from shared.values.personal import Personal
 
 
@@ -24,19 +35,25 @@ class Spent(Event, frozen=True, tag="test.Spent.v1"):
     amount: Decimal
 
 
+class Granted(Event, frozen=True, tag="test.Granted.v1"):
+    line: str
+    amount: Decimal
+
+
 class Closed(Event, frozen=True, tag="test.Closed.v1"):
     pass
 
 
 class Account(msgspec.Struct, frozen=True):
     name: str = ""
+    owner: str = ""
     total: int = 0
 
 
 def evolve(account: Account, event: Event) -> Account:
     match event:
         case Opened():
-            return Account(event.name)
+            return Account(event.name, event.owner)
         case Moved():
             return msgspec.structs.replace(account, total=account.total + event.by)
         case _:
@@ -49,8 +66,10 @@ def limits(account: Account, event: Event) -> Iterable[LimitChange]:
             return (Take("name", event.name), TakePlace("owner", event.owner, 3))
         case Spent():
             return (Use("budget", event.line, event.amount),)
+        case Granted():
+            return (SetBound("budget", event.line, event.amount),)
         case Closed():
-            return (Release("name", account.name),)
+            return (Release("name", account.name), ReleasePlace("owner", account.owner, 3))
         case _:
             return ()
 
@@ -59,4 +78,4 @@ def rows(stream: str, account: Account, event: Event) -> Iterable[Row]:
     return (Row("total", stream, account),)
 
 
-ACCOUNT: Aggregate[Account] = Aggregate("acc", (Opened, Moved, Spent, Closed), Account, evolve, limits, rows)
+ACCOUNT: Aggregate[Account] = Aggregate("acc", (Opened, Moved, Spent, Granted, Closed), Account, evolve, limits, rows)

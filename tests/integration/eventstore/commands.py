@@ -3,13 +3,13 @@
 from decimal import Decimal
 from uuid import uuid4
 
-from shared.eventstore.decider import Rejection, SetBound
+from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import IdempotencyKey, Needs
 from shared.eventstore.record import Actor
 from shared.eventstore.store import Carried, Store, new_context
 from shared.eventstore.work import Answer, Work, fingerprint
 from shared.values.personal import Clear
-from tests.integration.eventstore.account import ACCOUNT, Moved, Opened, Spent
+from tests.integration.eventstore.account import ACCOUNT, Closed, Granted, Moved, Opened, Spent
 
 ACTOR = Actor("test")
 PLACES = 3
@@ -46,6 +46,14 @@ async def move(store: Store, *streams: str, by: int = 1) -> Carried:
     return await store.carry_out(Needs(streams=streams), handle, new_context(ACTOR))
 
 
+async def close(store: Store, stream: str) -> Carried:
+    def handle(work: Work) -> Answer | Rejection:
+        work.append(ACCOUNT, stream, [Closed()])
+        return Answer(200, b"")
+
+    return await store.carry_out(Needs(streams=(stream,)), handle, new_context(ACTOR))
+
+
 async def spend(store: Store, line: str, amount: str) -> Carried:
     stream = f"acc_{uuid4()}"
 
@@ -62,8 +70,7 @@ async def set_bound(store: Store, line: str, amount: str) -> None:
     stream = f"acc_{uuid4()}"
 
     def handle(work: Work) -> Answer:
-        work.append(ACCOUNT, stream, [Moved(0)])
-        work.hold(SetBound("budget", line, Decimal(amount)), stream)
+        work.append(ACCOUNT, stream, [Granted(line, Decimal(amount))])
         return Answer(200, b"")
 
     await store.carry_out(Needs(), handle, new_context(ACTOR))

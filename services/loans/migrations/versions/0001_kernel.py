@@ -1,10 +1,10 @@
 """The event store."""
 
-from shared.eventstore.migrations import install_kernel
+from shared.eventstore.migrations import make_tables
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    install_kernel()
+    make_tables("tables")

@@ -1,0 +1,197 @@
+"""Builds of projections: a new one is made beside the live one, and takes its place when it has caught up.
+
+`listing` is asynchronous: a build is followed from position 0 while the live one goes on. `limits` and `rows` are
+written by `append` itself: they are made again from the events and the live tables mended (`derived.py`).
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import asyncpg
+import structlog
+
+from shared.eventstore.derived import Derived
+from shared.eventstore.follower import Apply, Follower
+from shared.eventstore.interruptions import DATABASE
+from shared.eventstore.lease import Lease
+from shared.eventstore.reader import LogReader
+from shared.telemetry.errors import describe
+
+LISTING = "listing"
+LIMITS = "limits"
+ROWS = "rows"
+NAMES = (LISTING, LIMITS, ROWS)
+
+LOOK_SECONDS = 0.5
+RETIRED_ROWS = 5000
+
+log = structlog.get_logger(__name__)
+
+
+class Build(NamedTuple):
+    """One build: `position` is how far it has come, `mended` how many rows of `limits` or `rows` were not right."""
+
+    name: str
+    build: int
+    version: int
+    state: str
+    requested_at: datetime
+    switched_at: datetime | None
+    mended: int | None
+    position: int
+
+    @property
+    def live_listing(self) -> bool:
+        return self.name == LISTING and self.state == "live"
+
+
+def follower_of(name: str, build: int | None = None) -> str:
+    """The name of the follower that makes a build; without `build` what all of them begin with."""
+    return f"projection:{name}:{'' if build is None else build}"
+
+
+async def request_build(pool: asyncpg.Pool, name: str, version: int) -> int:
+    """Have a projection built anew; returns the number of the build, which may be one that is already on its way."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock(hashtext('projection_build'))")
+        going: int | None = await connection.fetchval(
+            "select build from projection_build where name = $1 and state = 'building' and version = $2", name, version
+        )
+        if going is not None:
+            return going
+        await connection.execute(
+            "update projection_build set state = 'retired' where name = $1 and state = 'building'", name
+        )
+        made: int = await connection.fetchval(
+            "insert into projection_build (name, build, version, state)"
+            " select $1, coalesce(max(build), 0) + 1, $2, 'building' from projection_build where name = $1"
+            " returning build",
+            *(name, version),
+        )
+        return made
+
+
+async def builds(pool: asyncpg.Pool) -> list[Build]:
+    """All builds that are not retired and the newest retired one of each projection, oldest first."""
+    rows = await pool.fetch(
+        "select b.name, b.build, b.version, b.state, b.requested_at, b.switched_at, b.mended,"
+        " coalesce(c.position, 0) as position"
+        " from projection_build b left join checkpoint c on c.reader = 'projection:' || b.name || ':' || b.build"
+        " where b.state <> 'retired' or b.build = (select max(r.build) from projection_build r"
+        " where r.name = b.name and r.state = 'retired') order by b.name, b.build"
+    )
+    return [Build(*row) for row in rows]
+
+
+class Builder:
+    """Follows the builds that this code can write, and makes the switches. Runs in every worker."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        reader: LogReader,
+        version: int,
+        listing: Callable[[int], Apply] | None,
+        derived: Derived,
+    ) -> None:
+        """`listing(build)` is the `apply` of a build of the lists, `version` that of the code behind it."""
+        self._pool = pool
+        self._reader = reader
+        self._version = version
+        self._listing = listing
+        self._derived = derived
+        self._lease = Lease(pool, "builder")
+        self._following: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Build until cancelled."""
+        try:
+            while True:
+                try:
+                    await self._step()
+                except DATABASE as error:
+                    log.warning("builder_interrupted", error=describe(error))
+                    self._lease.lost()
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            await self._stop(list(self._following))
+            await asyncio.shield(self._retire())
+
+    async def _retire(self) -> None:
+        try:
+            await self._lease.give_up()
+        except DATABASE as error:
+            log.info("lease_not_given_up", error=describe(error))
+
+    async def _step(self) -> None:
+        found = [build for build in await builds(self._pool) if build.state != "retired"]
+        if self._listing is not None:
+            await self._follow([build for build in found if build.name == LISTING and build.version == self._version])
+        if await self._lease.held() is None:
+            return
+        for build in found:
+            if build.state == "building" and build.name == LISTING and build.version == self._version:
+                await self._switch(build)
+            elif build.state == "building" and build.name in (LIMITS, ROWS):
+                await self._mend(build)
+            elif build.state == "live" and build.name == LISTING and build.version < self._version:
+                await request_build(self._pool, LISTING, self._version)
+        await self._pool.execute("select forget_retired_listing($1)", RETIRED_ROWS)
+
+    async def _follow(self, wanted: Sequence[Build]) -> None:
+        """Have a follower for each of these builds and for no other."""
+        assert self._listing is not None
+        numbers = {build.build for build in wanted}
+        for number in numbers - self._following.keys():
+            name = follower_of(LISTING, number)
+            follower = Follower(self._pool, self._reader, name, self._listing(number))
+            self._following[number] = asyncio.create_task(follower.run(), name=name)
+        await self._stop(self._following.keys() - numbers)
+        for task in self._following.values():
+            if task.done():
+                task.result()
+
+    async def _stop(self, numbers: Sequence[int] | set[int]) -> None:
+        tasks = [self._following.pop(number) for number in numbers]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _switch(self, build: Build) -> None:
+        """Make a build the live one, if it shows at least what the live one shows."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            # The lock keeps the live build where it is, so that no list goes back behind what it has shown.
+            shown: int | None = await connection.fetchval(
+                "select c.position from projection_build b join checkpoint c on c.reader = $1 || b.build"
+                " where b.name = $2 and b.state = 'live' for update of c",
+                *(follower_of(LISTING), LISTING),
+            )
+            reached: int | None = await connection.fetchval(
+                "select position from checkpoint where reader = $1", follower_of(LISTING, build.build)
+            )
+            if reached is None or reached < (shown or 0):
+                return
+            await _make_live(connection, build)
+        log.info("projection_switched", projection=build.name, build=build.build, position=reached)
+
+    async def _mend(self, build: Build) -> None:
+        mended = await (self._derived.mend_limits() if build.name == LIMITS else self._derived.mend_rows())
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "update projection_build set mended = $3 where name = $1 and build = $2",
+                *(build.name, build.build, mended),
+            )
+            await _make_live(connection, build)
+        log.info("projection_mended", projection=build.name, build=build.build, mended=mended)
+
+
+async def _make_live(connection: asyncpg.Connection, build: Build) -> None:
+    await connection.execute(
+        "update projection_build set state = 'retired' where name = $1 and state = 'live'", build.name
+    )
+    await connection.execute(
+        "update projection_build set state = 'live', switched_at = clock_timestamp() where name = $1 and build = $2",
+        *(build.name, build.build),
+    )
