@@ -9,12 +9,16 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 GROUP_LIMIT = 64
+PATIENCE = 0.02
+"""Seconds after which a group that is out no longer keeps others waiting."""
 
 
 class Grouped(Generic[Q, R]):
-    """Calls `carry_out` with up to `limit` requests at a time, on up to `lanes` connections at once.
+    """Calls `carry_out` with up to `limit` requests at a time: one group at a time, as long as groups come back soon.
 
-    While all lanes are busy, requests gather; so groups grow with load and a lone request waits for nobody.
+    While a group is out, requests gather; so groups grow with load and a lone request waits for nobody. A group that
+    stays out, behind somebody's lock, is passed by up to `lanes` - 1 others. (Always two at a time was slower by a
+    fifth: groups half as large, and as many round trips more.)
     `carry_out` answers in the order of its requests. When it raises, the group is tried again in halves, so one
     poisonous request fails alone. A caller that goes away does not cancel the group.
     """
@@ -23,36 +27,51 @@ class Grouped(Generic[Q, R]):
         self,
         carry_out: Callable[[Sequence[Q]], Awaitable[Sequence[R]]],
         *,
-        lanes: int = 2,
+        lanes: int = 4,
         limit: int = GROUP_LIMIT,
+        patience: float = PATIENCE,
         retry: tuple[type[Exception], ...] = (),
     ) -> None:
         self._carry_out = carry_out
         self._limit = limit
-        self._free = lanes
+        self._lanes = lanes
+        self._patience = patience
         self._retry = retry
         self._waiting: deque[tuple[Q, asyncio.Future[R]]] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[None]] = set()
+        self._overdue_at = 0.0
 
     async def __call__(self, request: Q) -> R:
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
         self._waiting.append((request, future))
-        if self._free > 0:
-            self._free -= 1
-            task = asyncio.create_task(self._lane())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if not self._working or loop.time() > self._overdue_at:
+            self._open_lane()
         return await future
 
+    def _open_lane(self) -> None:
+        if self._waiting and len(self._working) < self._lanes:
+            task = asyncio.create_task(self._lane())
+            self._working.add(task)
+            task.add_done_callback(self._close_lane)
+
+    def _close_lane(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        if not self._working:
+            self._open_lane()
+
     async def _lane(self) -> None:
-        try:
-            # One turn of the loop lets requests that are ready at the same moment join this group.
-            await asyncio.sleep(0)
-            while self._waiting:
-                group = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+        # One turn of the loop lets requests that are ready at the same moment join this group.
+        await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            group = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+            self._overdue_at = loop.time() + self._patience
+            overdue = loop.call_at(self._overdue_at, self._open_lane)
+            try:
                 await self._settle(group)
-        finally:
-            self._free += 1
+            finally:
+                overdue.cancel()
 
     async def _settle(self, group: list[tuple[Q, asyncio.Future[R]]]) -> None:
         try:

@@ -105,6 +105,7 @@ class Work:
     __slots__ = (
         "_found",
         "_keyring",
+        "_keys",
         "_needs",
         "_open",
         "_types",
@@ -128,6 +129,7 @@ class Work:
         self.bounds: list[BoundWrite] = []
         self.rows: list[RowWrite] = []
         self.new_keys: dict[str, bytes] = {}
+        self._keys: dict[str, bytes] = {}
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -249,17 +251,16 @@ class Work:
         return seal(self._key(clear.subject), clear, event_id, field)
 
     def _key(self, subject: str) -> bytes:
-        wrapped = self.new_keys.get(subject)
-        if wrapped is None:
-            if subject in self._found.subjects:
-                wrapped = self._found.subjects[subject]
-                if wrapped is None:
-                    raise ErasedSubject(subject)
+        key = self._keys.get(subject)
+        if key is None:
+            if subject not in self._found.subjects:
+                key, self.new_keys[subject] = self._keyring.new_key(subject)
+            elif (wrapped := self._found.subjects[subject]) is not None:
+                key = self._keyring.key(subject, wrapped)
             else:
-                key, wrapped = self._keyring.new_key(subject)
-                self.new_keys[subject] = wrapped
-                return key
-        return self._keyring.key(subject, wrapped)
+                raise ErasedSubject(subject)
+            self._keys[subject] = key
+        return key
 
 
 @lru_cache(maxsize=512)

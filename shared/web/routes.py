@@ -1,5 +1,6 @@
 """Routes that check their caller, and bodies that refuse what they do not know."""
 
+import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -37,7 +38,7 @@ class GuardedRoute(APIRoute):
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+        handle = self.endpoint if _takes_the_request_alone(self.endpoint) else super().get_route_handler()
         patterns = allowed(self.endpoint)
 
         async def guarded(request: Request) -> Response:
@@ -45,6 +46,17 @@ class GuardedRoute(APIRoute):
             return await handle(request)
 
         return guarded
+
+
+def _takes_the_request_alone(endpoint: Callable[..., Any]) -> bool:
+    """Such an endpoint leaves nothing for FastAPI to solve or to serialise: 5 % of a claim's time."""
+    signature = inspect.signature(endpoint, eval_str=True)
+    return (
+        inspect.iscoroutinefunction(endpoint)
+        and [parameter.annotation for parameter in signature.parameters.values()] == [Request]
+        and isinstance(signature.return_annotation, type)
+        and issubclass(signature.return_annotation, Response)
+    )
 
 
 def router(tag: str, prefix: str = "/v1") -> APIRouter:

@@ -62,24 +62,50 @@ async def test_requests_of_the_same_moment_are_one_group() -> None:
     assert carrier.groups == [list(range(10))]
 
 
-async def test_requests_gather_while_all_lanes_are_busy_and_groups_grow_with_load() -> None:
-    carrier = Carrier()
-    carrier.open.clear()
-    grouped = Grouped(carrier, lanes=2)
+async def asked_one_by_one(grouped: Grouped[int, int], numbers: Sequence[int]) -> list[asyncio.Task[int]]:
     tasks = []
-    for number in range(40):
+    for number in numbers:
         tasks.append(asyncio.create_task(grouped(number)))
         for _ in range(3):
             await asyncio.sleep(0)
-    assert [len(group) for group in carrier.groups] == [1, 1]
+    return tasks
+
+
+async def test_requests_gather_while_a_group_is_out_and_groups_grow_with_load() -> None:
+    carrier = Carrier()
+    carrier.open.clear()
+    tasks = await asked_one_by_one(Grouped(carrier, patience=60), range(40))
+    assert [len(group) for group in carrier.groups] == [1]
     carrier.open.set()
     assert await asyncio.gather(*tasks) == [2 * n for n in range(40)]
-    assert [len(group) for group in carrier.groups] == [1, 1, 38]
+    assert [len(group) for group in carrier.groups] == [1, 39]
+
+
+async def test_a_group_that_stays_out_is_passed_by_as_many_others_as_there_are_lanes() -> None:
+    carrier = Carrier()
+    carrier.open.clear()
+    grouped = Grouped(carrier, lanes=3, patience=0)
+    tasks = await asked_one_by_one(grouped, range(10))
+    assert [len(group) for group in carrier.groups] == [1, 1, 1]
+    carrier.open.set()
+    assert await asyncio.gather(*tasks) == [2 * n for n in range(10)]
+
+
+async def test_who_already_waits_when_a_group_becomes_overdue_passes_it_too() -> None:
+    carrier = Carrier()
+    carrier.open.clear()
+    tasks = await asked_one_by_one(Grouped(carrier, lanes=2, patience=0.01), range(2))
+    assert carrier.groups == [[0]]
+    async with asyncio.timeout(5):
+        while carrier.groups != [[0], [1]]:
+            await asyncio.sleep(0.005)
+    carrier.open.set()
+    assert await asyncio.gather(*tasks) == [0, 2]
 
 
 async def test_a_group_is_never_larger_than_its_limit_nor_more_at_once_than_its_lanes() -> None:
     carrier = Carrier()
-    assert await answers(Grouped(carrier, lanes=3, limit=7), range(100)) == [2 * n for n in range(100)]
+    assert await answers(Grouped(carrier, lanes=3, limit=7, patience=0), range(100)) == [2 * n for n in range(100)]
     assert max(len(group) for group in carrier.groups) == 7
     assert carrier.most_at_once <= 3
     assert GROUP_LIMIT == 64
@@ -156,7 +182,7 @@ async def test_a_caller_that_goes_away_while_its_group_is_tried_in_halves_harms_
 
 async def test_lanes_are_free_again_after_whatever_happened() -> None:
     carrier = Carrier(poison=[1], broken=[2])
-    grouped = Grouped(carrier, lanes=2, limit=1, retry=(Poisoned,))
+    grouped = Grouped(carrier, lanes=2, limit=1, patience=0, retry=(Poisoned,))
     for _ in range(5):
         await answers(grouped, [1, 2, 3])
     carrier.most_at_once = 0
