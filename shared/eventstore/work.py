@@ -182,6 +182,10 @@ class Work:
         held = (self._found.unique.get((scope, f"{key}/{place}")) for place in range(1, places + 1))
         return [holder for holder in held if holder is not None]
 
+    def used(self, scope: str, key: str) -> Decimal:
+        """How much of a bounded limit is used, CNY."""
+        return self._found.bounded.get((scope, key), (Decimal(0), Decimal(0)))[0]
+
     def left(self, scope: str, key: str) -> Decimal:
         """How much of a bounded limit is left, CNY."""
         used, bound = self._found.bounded.get((scope, key), (Decimal(0), Decimal(0)))
