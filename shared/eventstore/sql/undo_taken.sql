@@ -1,8 +1,9 @@
 -- Take away what was put in beforehand for the commands of a batch that wrote nothing: new streams, new limits, new
--- idempotency keys. Nothing has been updated yet in this transaction, so its own rows are those that it put in.
+-- idempotency keys, new subjects' keys. Nothing has been updated yet in this transaction, so its own rows are those that it put in.
 create function undo_taken(
     p_outcome text[], p_client text[], p_key text[],
-    s_command int[], s_stream text[], l_command int[], l_op text[], l_scope text[], l_key text[], l_holder text[]
+    s_command int[], s_stream text[], l_command int[], l_op text[], l_scope text[], l_key text[], l_holder text[],
+    k_command int[], k_subject text[], k_wrapped bytea[]
 ) returns void language plpgsql as $$
 declare
     v_self xid := pg_current_xact_id()::xid;
@@ -26,5 +27,8 @@ begin
           and not exists (
               select from unnest(p_client, p_key) with ordinality as o (client, key, n)
               where o.client = u.client and o.key = u.key and p_outcome[o.n::int] = 'ok');
+    delete from subject_key k
+        using unnest(k_command, k_subject, k_wrapped) as u (command, subject, wrapped)
+        where k.subject = u.subject and k.wrapped = u.wrapped and p_outcome[u.command] <> 'ok';
 end
 $$;

@@ -87,6 +87,11 @@ async def test_a_losing_command_leaves_no_placeholder(store: Store, pool: asyncp
     assert await pool.fetchval("select count(*) from limit_unique where scope = 'name' and holder is null") == 0
 
 
+async def test_a_losing_command_leaves_no_key_of_its_subject(store: Store, pool: asyncpg.Pool) -> None:
+    await asyncio.gather(*(open_account(store, "one", f"per_{n}") for n in range(20)))
+    assert await pool.fetchval("select count(*) from subject_key") == 1
+
+
 async def test_personal_data_is_unreadable_in_the_table_and_gone_with_its_key(store: Store, pool: asyncpg.Pool) -> None:
     stream = stream_of(await open_account(store, "x", "per_1", secret="6222020000000000"))
     payload = await pool.fetchval("select payload from event where stream = $1", stream)
