@@ -67,8 +67,8 @@ class Model:
     def streams(self, numbers: tuple[int, ...]) -> list[str]:
         return list(dict.fromkeys(stream for n in numbers if (stream := self.stream(n)) is not None))
 
-    def refusal(self, operation: Operation) -> Refusal | None:
-        """Why the operation may not happen now."""
+    def refusal(self, operation: Operation, streams: list[str]) -> Refusal | None:
+        """Why the operation may not happen to `streams` now."""
         open_ones = [account for account in self.accounts.values() if not account.closed]
         match operation:
             case Open(name, owner):
@@ -77,16 +77,10 @@ class Model:
                 if sum(account.owner == owner for account in open_ones) >= PLACES:
                     return "no_place"
                 return "erased" if owner in self.erased else None
-            case Move(numbers, _):
-                streams = self.streams(numbers)
+            case Move() | Close():
                 if not streams:
                     return "unknown"
                 return "closed" if any(self.accounts[stream].closed for stream in streams) else None
-            case Close(number):
-                stream = self.stream(number)
-                if stream is None:
-                    return "unknown"
-                return "closed" if self.accounts[stream].closed else None
             case Grant(bound):
                 return "bound_too_low" if bound < self.used else None
             case Spend(amount):
@@ -94,7 +88,7 @@ class Model:
 
     def apply(self, operation: Operation, streams: list[str]) -> None:
         """Let it happen to `streams`."""
-        assert self.refusal(operation) is None, (operation, self.refusal(operation))
+        assert self.refusal(operation, streams) is None, (operation, self.refusal(operation, streams))
         match operation:
             case Open(name, owner):
                 self.accounts[streams[0]] = Account(name, owner)

@@ -64,7 +64,7 @@ class Attempt:
                 return [f"acc_{uuid4()}"]
 
     async def run(self) -> None:
-        needs = Needs(streams=tuple(self.streams), bounded=(("budget", LINE),))
+        needs = Needs(streams=tuple(self.streams), unique=self._limits(), bounded=(("budget", LINE),))
         try:
             self.carried = await self._store.carry_out(needs, self._handle, new_context(ACTOR), self._under)
         except ErasedSubject:
@@ -72,6 +72,12 @@ class Attempt:
         else:
             if isinstance(self.carried.outcome, Rejection):
                 self.refusal = self.carried.outcome.code
+
+    def _limits(self) -> tuple[tuple[str, str], ...]:
+        if isinstance(self.operation, Open):
+            name, owner = self.operation
+            return (("name", name), *(("owner", f"{owner}/{place}") for place in range(1, PLACES + 1)))
+        return ()
 
     @property
     def first_event(self) -> tuple[str, int]:
@@ -250,7 +256,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
             passed.append(self.model.copy())
         for attempt in attempts:
             if attempt.refusal is not None:
-                assert attempt.refusal in {model.refusal(attempt.operation) for model in passed}, attempt.operation
+                possible = {model.refusal(attempt.operation, attempt.streams) for model in passed}
+                assert attempt.refusal in possible, attempt.operation
 
     async def _sequence(self) -> None:
         while await self.sequencer.step():
