@@ -39,8 +39,8 @@ def location(service: str) -> Path:
     return ROOT / "services" / service / "migrations"
 
 
-def migrate(service: str, dsn: str) -> None:
-    """`alembic upgrade head` on one database (`postgresql://` DSN) with the service's own migrations."""
+def migrate(service: str, dsn: str, revision: str = "head") -> None:
+    """`alembic upgrade` on one database (`postgresql://` DSN) with the service's own migrations."""
     from alembic import command
     from alembic.config import Config
 
@@ -49,7 +49,7 @@ def migrate(service: str, dsn: str) -> None:
     config.set_main_option("path_separator", "os")
     url = dsn.replace("postgresql://", "postgresql+asyncpg://", 1)
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 async def migrate_all(databases: Mapping[str, str], directory: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """Audit: the archive of all events, claim histories, the console. Where its parts are put together."""
 
-from services.audit.api import histories
+from services.audit.api import histories, proofs
 from services.audit.archive.intake import archive_batch
 from services.audit.console import pages
 from shared.messaging.inbox import Effect
@@ -17,7 +17,7 @@ DEFINITION = ServiceDefinition(
     name="audit",
     title="审计",
     aggregates=(),
-    routers=(histories.api, pages.api),
+    routers=(histories.api, proofs.api, pages.api),
     sources=("registry", "training", "subsidy", "loans", "notify"),
     effect=_archive,
 )

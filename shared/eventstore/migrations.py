@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from alembic import context, op
 from sqlalchemy import MetaData, pool, text
@@ -9,7 +10,10 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import async_engine_from_config
 from sqlalchemy.util import await_only
 
+from shared.proof.merkle import extend
+
 SQL = Path(__file__).parent / "sql"
+LEAVES = 10_000
 
 TABLES = ("tables", "listing", "tables_2")
 """The scripts that make the tables, in order. One that has been run somewhere is never changed: the next is added."""
@@ -69,13 +73,32 @@ def kernel_functions() -> str:
     return "\n".join((drop, *map(statement, FUNCTIONS)))
 
 
+def keep_subtrees() -> None:
+    """Keep the subtrees of what was sequenced before they were kept, so that old events have proofs as well."""
+    driver = _driver()
+    size, peaks = 0, list[bytes]()
+    while rows := await_only(
+        driver.fetch("select leaf_hash from log where position > $1 order by position limit $2", size, LEAVES)
+    ):
+        grown = extend(size, peaks, [row["leaf_hash"] for row in rows])
+        await_only(
+            driver.executemany("insert into log_subtree (height, number, hash) values ($1, $2, $3)", grown.completed)
+        )
+        size, peaks = size + len(rows), grown.peaks
+
+
 def run_script(script: str) -> None:
     """Run a script of several statements as it stands, without parameters."""
+    await_only(_driver().execute(script))
+
+
+def _driver() -> Any:
+    """The connection below the adapter, in the migration's transaction."""
     driver = op.get_bind().connection.driver_connection
     if driver is None:
         raise RuntimeError("no connection")
     op.execute("select 1")  # the adapter opens its transaction with its first statement
-    await_only(driver.execute(script))
+    return driver
 
 
 def run_environment(metadata: MetaData) -> None:

@@ -101,17 +101,20 @@ class Sequencer:
             head = await connection.fetchrow("select position, peaks from log_head")
             log_id: UUID = self._log_id
             leaves = [leaf_hash(canonical(record_from_row(row, log_id))) for row in rows]
-            peaks = extend(head["position"], head["peaks"], leaves)
+            grown = extend(head["position"], head["peaks"], leaves)
             reached(FaultPoint.SEQUENCE_HASHED)
             position = await connection.fetchval(
-                "select write_log($1, $2, $3, $4, $5, $6, $7)",
+                "select write_log($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
                 epoch,
                 head["position"],
                 [row["seq"] for row in rows],
                 [row["stream"] for row in rows],
                 [row["version"] for row in rows],
                 leaves,
-                peaks,
+                grown.peaks,
+                [subtree.height for subtree in grown.completed],
+                [subtree.number for subtree in grown.completed],
+                [subtree.hash for subtree in grown.completed],
             )
         reached(FaultPoint.SEQUENCE_WRITTEN)
         self._on_sequenced(position)

@@ -5,6 +5,7 @@ import asyncio
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 import msgspec
@@ -45,7 +46,7 @@ class SignedHead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signer:
-    """Signs heads with a key from a file of mode 0600, made on first use."""
+    """Signs what a service says of its log, with a key from a file of mode 0600, made on first use."""
 
     def __init__(self, key: Ed25519PrivateKey, service: str) -> None:
         self._key = key
@@ -68,20 +69,64 @@ class Signer:
     def public_bytes(self) -> bytes:
         return self._key.public_key().public_bytes_raw()
 
+    @property
+    def key_id(self) -> str:
+        return f"{self.service}-log"
+
+    def signature(self, message: bytes) -> str:
+        """The signature over a message, base64. Each kind of message starts in a way that no other kind does: a head
+        with the brace of its JSON, everything else with a line that names its purpose."""
+        return b64encode(self._key.sign(message)).decode()
+
     def sign(self, head: Head) -> SignedHead:
-        signature = self._key.sign(msgspec.json.encode(head))
-        return SignedHead(head=head, key_id=f"{self.service}-log", signature=b64encode(signature).decode())
+        return SignedHead(head=head, key_id=self.key_id, signature=self.signature(msgspec.json.encode(head)))
 
 
 def verify_head(signed: SignedHead, public_key: bytes) -> bool:
     """Whether the signature over a head is that of `public_key` (32 bytes, Ed25519)."""
+    return is_signature(signed.signature, msgspec.json.encode(signed.head), public_key)
+
+
+def is_signature(signature: str, message: bytes, public_key: bytes) -> bool:
+    """Whether a base64 text is the signature of `public_key` (32 bytes, Ed25519) over a message."""
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(
-            b64decode(signed.signature), msgspec.json.encode(signed.head)
-        )
+        Ed25519PublicKey.from_public_bytes(public_key).verify(b64decode(signature), message)
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+class KeptHead(NamedTuple):
+    """A signed head as its service keeps it: `json` is the `SignedHead`, as it was made."""
+
+    tree_size: int
+    root: bytes
+    json: bytes
+
+
+class Heads:
+    """The heads that a service has signed."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def newest(self) -> KeptHead | None:
+        found = await self.before(None, 1)
+        return found[0] if found else None
+
+    async def of_size(self, tree_size: int) -> KeptHead | None:
+        """The head of exactly this size, when one was signed."""
+        found = await self.before(tree_size + 1, 1)
+        return found[0] if found and found[0].tree_size == tree_size else None
+
+    async def before(self, tree_size: int | None, limit: int) -> list[KeptHead]:
+        """Heads of smaller sizes, newest first; without a size the newest of all."""
+        rows = await self._pool.fetch(
+            "select tree_size, root, head from signed_head where tree_size < $1 order by tree_size desc limit $2",
+            2**63 - 1 if tree_size is None else tree_size,
+            limit,
+        )
+        return [KeptHead(*row) for row in rows]
 
 
 class HeadSigner:

@@ -1,10 +1,14 @@
 """Merkle log after RFC 9162 section 2.1, with the hash as a parameter (SM3 here, SHA-256 for the RFC's vectors)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives import hashes
 
 Hash = Callable[[bytes], bytes]
+
+STEP = 8
+"""The roots of perfect subtrees are kept at every so many heights: of 256, 65,536, 16,777,216 … leaves."""
 
 
 def sm3(data: bytes) -> bytes:
@@ -22,18 +26,34 @@ def node_hash(left: bytes, right: bytes, digest: Hash = sm3) -> bytes:
     return digest(b"\x01" + left + right)
 
 
-def extend(size: int, peaks: Sequence[bytes], leaves: Sequence[bytes], digest: Hash = sm3) -> list[bytes]:
-    """The peaks after adding leaves to a log of `size`: the roots of its perfect subtrees, largest first."""
-    stack = list(peaks)
+class Subtree(NamedTuple):
+    """The root of a completed perfect subtree: of the leaves `number << height` to `(number + 1 << height) - 1`."""
+
+    height: int
+    number: int
+    hash: bytes
+
+
+class Grown(NamedTuple):
+    """A log after more leaves: its peaks, and the subtrees of a kept height that they completed."""
+
+    peaks: list[bytes]
+    completed: list[Subtree]
+
+
+def extend(size: int, peaks: Sequence[bytes], leaves: Iterable[bytes], digest: Hash = sm3) -> Grown:
+    """Add leaves to a log of `size`, whose peaks are the roots of its perfect subtrees, largest first."""
+    stack, completed = list(peaks), []
     for leaf in leaves:
-        node = leaf
-        bits = size
-        while bits & 1:
+        node, height, number = leaf, 0, size
+        while number & 1:
             node = node_hash(stack.pop(), node, digest)
-            bits >>= 1
+            height, number = height + 1, number >> 1
+            if height % STEP == 0:
+                completed.append(Subtree(height, number, node))
         stack.append(node)
         size += 1
-    return stack
+    return Grown(stack, completed)
 
 
 def root(peaks: Sequence[bytes], digest: Hash = sm3) -> bytes:
@@ -46,26 +66,9 @@ def root(peaks: Sequence[bytes], digest: Hash = sm3) -> bytes:
     return node
 
 
-def _split(count: int) -> int:
-    """The largest power of two smaller than `count`."""
-    return 1 << (count - 1).bit_length() - 1
-
-
-def tree_root(leaves: Sequence[bytes], digest: Hash = sm3) -> bytes:
+def tree_root(leaves: Iterable[bytes], digest: Hash = sm3) -> bytes:
     """MTH of RFC 9162 2.1.1, over leaf hashes."""
-    return root(extend(0, (), leaves, digest), digest)
-
-
-def inclusion_proof(index: int, leaves: Sequence[bytes], digest: Hash = sm3) -> list[bytes]:
-    """PATH(index, leaves) of RFC 9162 2.1.3.1. Raises IndexError outside the log."""
-    if not 0 <= index < len(leaves):
-        raise IndexError(index)
-    if len(leaves) == 1:
-        return []
-    k = _split(len(leaves))
-    if index < k:
-        return [*inclusion_proof(index, leaves[:k], digest), tree_root(leaves[k:], digest)]
-    return [*inclusion_proof(index - k, leaves[k:], digest), tree_root(leaves[:k], digest)]
+    return root(extend(0, (), leaves, digest).peaks, digest)
 
 
 def root_from_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], digest: Hash = sm3) -> bytes | None:
@@ -86,22 +89,6 @@ def root_from_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[byte
         fn >>= 1
         sn >>= 1
     return node if sn == 0 else None
-
-
-def consistency_proof(first: int, leaves: Sequence[bytes], digest: Hash = sm3) -> list[bytes]:
-    """PROOF(first, leaves) of RFC 9162 2.1.4.1: that the log of `first` leaves is a prefix of this one."""
-    if not 0 < first <= len(leaves):
-        raise IndexError(first)
-    return _subproof(first, leaves, True, digest)
-
-
-def _subproof(first: int, leaves: Sequence[bytes], whole: bool, digest: Hash) -> list[bytes]:
-    if first == len(leaves):
-        return [] if whole else [tree_root(leaves, digest)]
-    k = _split(len(leaves))
-    if first <= k:
-        return [*_subproof(first, leaves[:k], whole, digest), tree_root(leaves[k:], digest)]
-    return [*_subproof(first - k, leaves[k:], False, digest), tree_root(leaves[:k], digest)]
 
 
 def consistent(

@@ -29,15 +29,15 @@ def projections(parts: Parts) -> APIRouter:
         found = [difference._asdict() for difference in await parts.derived.differences()]
         return Response(msgspec.json.encode({"items": found, "next": None}), media_type="application/json")
 
-    @router.post("/{name}:rebuild", summary="在现行投影旁重建，完成后切换", status_code=202)
+    @router.post("/{projection}:rebuild", summary="在现行投影旁重建，完成后切换", status_code=202)
     @allow("ops")
-    async def rebuild(name: str) -> Response:
+    async def rebuild(projection: str) -> Response:
         """A build that is already on its way is answered again."""
-        if name not in NAMES or (name == LISTING and not parts.definition.listers):
+        if projection not in NAMES or (projection == LISTING and not parts.definition.listers):
             raise Problem(404, "not_found", f"本服务没有这个投影，可重建的有：{'、'.join(NAMES)}")
-        version = parts.definition.listing_version if name == LISTING else 1
-        build = await request_build(parts.pool, name, version)
-        body = msgspec.json.encode({"name": name, "build": build})
+        version = parts.definition.listing_version if projection == LISTING else 1
+        build = await request_build(parts.pool, projection, version)
+        body = msgspec.json.encode({"name": projection, "build": build})
         return Response(body, 202, media_type="application/json", headers={"Location": "/v1/projections"})
 
     return router

@@ -49,7 +49,8 @@ def build(definition: ServiceDefinition, settings: Settings, role: str) -> FastA
         finally:
             await parts.stop()
 
-    routers = [*(definition.routers if role != "worker" else ()), operations(parts), log_routes(parts), projections(parts)]
+    routers = [*(definition.routers if role != "worker" else ())]
+    routers += [operations(parts), log_routes(parts), projections(parts)]
     if settings.profile == "local":
         routers.append(sandbox(parts))
 

@@ -39,7 +39,8 @@ async def history(request: Request, claim_id: str, as_of: datetime | None = None
     )
     timeline = msgspec.json.encode([line(item) for item in found.items])
     claim = msgspec.json.encode(found.claim)
-    body = b'{"claim":' + claim + b',"timeline":' + timeline + b',"items":[' + items + b"]}"
+    proofs = msgspec.json.encode(f"/v1/claims/{claim_id}/proofs")
+    body = b'{"claim":' + claim + b',"proofs":' + proofs + b',"timeline":' + timeline + b',"items":[' + items + b"]}"
     return Response(body, media_type="application/json")
 
 
@@ -72,15 +73,3 @@ async def access_log(request: Request, limit: int = 100) -> Response:
             {"at": record.occurred_at, "recorded_at": record.recorded_at, **msgspec.json.decode(record.payload)}
         )
     return Response(msgspec.json.encode({"items": items, "next": None}), media_type="application/json")
-
-
-@api.get("/log/heads", summary="各服务日志的最新签名")
-@allow("auditor", "city", "ops")
-async def heads(request: Request) -> Response:
-    found = {}
-    for service in request.app.state.settings.services:
-        try:
-            found[service] = await request.app.state.peers.get(service, "/v1/log/head")
-        except PeerUnavailable:
-            found[service] = None
-    return Response(msgspec.json.encode(found), media_type="application/json")

@@ -1,13 +1,14 @@
 """`/console`: services, lag, claims by state, latest events, and any claim's timeline with what proves it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from services.audit.archive.history import Located, from_archive
+from services.audit.archive.history import History, Located, from_archive
+from services.audit.archive.proofs import prove
 from services.audit.archive.timeline import HOLDS, SERVICES, fact, line
 from services.audit.intake.claims import differences
 from shared.eventstore.record import parse
@@ -123,6 +124,33 @@ async def _service(request: Request, name: str) -> dict[str, Any]:
     return {**shown, **(progress or {}), "alive": progress is not None}
 
 
+class Proof(NamedTuple):
+    """What proves a history, by the services' titles: the size of each one's signed head; for each record, by its
+    position, that size and how many steps lead from it to the head; and what does not hold."""
+
+    heads: dict[str, int]
+    steps: dict[tuple[str, int], tuple[int, int]]
+    findings: list[str]
+
+
+async def _proof(request: Request, found: History) -> Proof | None:
+    """The history held against the services' signed heads, or None when one of them does not answer."""
+    try:
+        logs = await prove(request.app.state.peers, found)
+    except PeerUnavailable:
+        return None
+    proof = Proof({}, {}, [])
+    for log in logs:
+        if log.evidence is None:
+            continue
+        title, size = SERVICES[log.service], log.evidence.head.head.tree_size
+        verified = log.verify(found)
+        proof.heads[title] = size
+        proof.steps.update({(title, position): (size, count) for position, count in verified.steps.items()})
+        proof.findings.extend(f"{title}：{finding}" for finding in verified.findings)
+    return proof
+
+
 @api.get("/console/claims/{claim_id}", summary="一个申请的时间线")
 @allow(PUBLIC)
 async def timeline(request: Request, claim_id: str) -> Response:
@@ -141,6 +169,7 @@ async def timeline(request: Request, claim_id: str) -> Response:
         claim=found.claim,
         lines=[line(item) for item in found.items],
         findings=findings,
+        proof=await _proof(request, found),
         screening=(shown or {}).get("screening", []),
         status=STATUSES.get(found.claim.status, found.claim.status),
         holds=[HOLDS.get(hold, hold) for hold in found.claim.holds],

@@ -275,6 +275,27 @@ def evolve(claim: Claim, event: ClaimEvent) -> Claim:
             )
         case PayeeChecked():
             return replace(claim, screening=_with_payee(claim.screening, event.matches))
+        case ClaimReviewed():
+            return replace(claim, status="under_review", reviewer=event.reviewer)
+        case ClaimApproved():
+            return replace(
+                claim,
+                status="approved",
+                approver=event.approver,
+                policy_version=event.policy_version,
+                amount=event.amount,
+                budget_line=event.budget_line,
+            )
+        case ClaimNoticed():
+            return replace(claim, status="in_public_notice", notice_id=event.notice_id)
+        case NoticeEnded():
+            return _settled(replace(claim, notice_ended=True))
+        case PaymentReserved():
+            return replace(claim, batch_id=event.batch_id)
+        case PaymentOrdered():
+            return replace(claim, status="payment_ordered", attempts=event.attempt)
+        case ClaimPaid():
+            return replace(claim, status="paid")
         case CorrectionRequested():
             return replace(
                 claim,
@@ -292,17 +313,6 @@ def evolve(claim: Claim, event: ClaimEvent) -> Claim:
                 screening=_with_payee(claim.screening, None),
                 correction_due=None,
             )
-        case ClaimReviewed():
-            return replace(claim, status="under_review", reviewer=event.reviewer)
-        case ClaimApproved():
-            return replace(
-                claim,
-                status="approved",
-                approver=event.approver,
-                policy_version=event.policy_version,
-                amount=event.amount,
-                budget_line=event.budget_line,
-            )
         case ClaimRejected():
             return replace(claim, status="rejected", reasons=event.reasons, holds=(), holds_place=False)
         case ClaimWithdrawn():
@@ -311,18 +321,8 @@ def evolve(claim: Claim, event: ClaimEvent) -> Claim:
             return replace(claim, holds=(*claim.holds, Hold(event.reason, event.since, event.waiting_for)))
         case HoldLifted():
             return _settled(replace(claim, holds=tuple(hold for hold in claim.holds if hold.reason != event.reason)))
-        case ClaimNoticed():
-            return replace(claim, status="in_public_notice", notice_id=event.notice_id)
-        case NoticeEnded():
-            return _settled(replace(claim, notice_ended=True))
-        case PaymentReserved():
-            return replace(claim, batch_id=event.batch_id)
         case PaymentDropped():
             return replace(claim, batch_id=None)
-        case PaymentOrdered():
-            return replace(claim, status="payment_ordered", attempts=event.attempt)
-        case ClaimPaid():
-            return replace(claim, status="paid")
         case PaymentReturned():
             return replace(claim, status="payment_returned", batch_id=None, reasons=(event.reason,))
         case PaymentUnknown():

@@ -32,9 +32,11 @@ POINTS = [
     for point in FaultPoint
     if point.partition(".")[0] in ("append", "sequence", "follow", "react", "timer", "head")
 ]
+LATER = {FaultPoint.HEAD_SIGNED: (2,)}
+"""Heads are signed once a second: a worker that has written all it has to does not reach its fifth."""
 ONCE_AND_LATER = [
     *((point, 1) for point in POINTS),
-    *(pytest.param(point, on, marks=pytest.mark.full) for point in POINTS for on in (2, 5, 9)),
+    *(pytest.param(point, on, marks=pytest.mark.full) for point in POINTS for on in LATER.get(point, (2, 5, 9))),
 ]
 
 

@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 
 from shared.proof.merkle import (
     Hash,
-    consistency_proof,
     consistent,
     extend,
-    inclusion_proof,
     leaf_hash,
     node_hash,
     root,
@@ -20,6 +18,7 @@ from shared.proof.merkle import (
     sm3,
     tree_root,
 )
+from shared.proof.subtrees import Tree
 
 
 def sha(data: bytes) -> bytes:
@@ -81,6 +80,14 @@ CONSISTENCY = {
 HASHED = [leaf_hash(leaf, sha) for leaf in LEAVES]
 
 
+def inclusion_proof(index: int, leaves: list[bytes], digest: Hash = sm3) -> list[bytes]:
+    return Tree.of(leaves, digest).inclusion(index, len(leaves))
+
+
+def consistency_proof(first: int, leaves: list[bytes], digest: Hash = sm3) -> list[bytes]:
+    return Tree.of(leaves, digest).consistency(first, len(leaves))
+
+
 def hexed(proof: list[bytes]) -> list[str]:
     return [step.hex() for step in proof]
 
@@ -104,6 +111,28 @@ def test_the_consistency_proofs_of_the_reference_tree(first: int, second: int) -
     proof = consistency_proof(first, HASHED[:second], sha)
     assert hexed(proof) == CONSISTENCY[first, second]
     assert consistent(first, bytes.fromhex(ROOTS[first]), second, bytes.fromhex(ROOTS[second]), proof, sha)
+
+
+# The tree of seven leaves that RFC 6962 2.1.3 and RFC 9162 2.1.5 draw; its nodes have the names that they have there.
+D = [leaf_hash(bytes([n]), sha) for n in range(7)]
+NODES = dict(zip("abcdefj", D, strict=True))
+for name, left, right in ("gab", "hcd", "ief", "kgh", "lij"):
+    NODES[name] = node_hash(NODES[left], NODES[right], sha)
+DRAWN = node_hash(NODES["k"], NODES["l"], sha)
+
+
+@pytest.mark.parametrize(("index", "names"), [(0, "bhl"), (3, "cgl"), (4, "fjk"), (6, "ik")])
+def test_the_audit_paths_that_the_rfc_spells_out(index: int, names: str) -> None:
+    proof = inclusion_proof(index, D, sha)
+    assert proof == [NODES[name] for name in names]
+    assert root_from_inclusion(index, 7, D[index], proof, sha) == DRAWN
+
+
+@pytest.mark.parametrize(("first", "names"), [(3, "cdgl"), (4, "l"), (6, "ijk")])
+def test_the_consistency_proofs_that_the_rfc_spells_out(first: int, names: str) -> None:
+    proof = consistency_proof(first, D, sha)
+    assert proof == [NODES[name] for name in names]
+    assert consistent(first, tree_root(D[:first], sha), 7, DRAWN, proof, sha)
 
 
 def test_sm3_is_the_standards() -> None:
@@ -137,7 +166,7 @@ FEW = settings(max_examples=80, deadline=None)
 @every(LOGS, st.integers(0, 70))
 def test_a_log_that_grows_in_parts_has_the_root_of_its_leaves(leaves: list[bytes], cut: int) -> None:
     cut = min(cut, len(leaves))
-    peaks = extend(cut, extend(0, (), leaves[:cut]), leaves[cut:])
+    peaks = extend(cut, extend(0, (), leaves[:cut]).peaks, leaves[cut:]).peaks
     assert root(peaks) == tree_root(leaves) == recursive_root(leaves, sm3)
     assert len(peaks) == len(leaves).bit_count()
 

@@ -1,6 +1,6 @@
-"""Projections are built beside the live ones; stored answers hold their own status."""
+"""Projections are built beside the live ones; stored answers hold their own status; proofs read subtrees."""
 
-from shared.eventstore.migrations import install_functions, make_tables
+from shared.eventstore.migrations import install_functions, keep_subtrees, make_tables
 
 revision = "0004"
 down_revision = "0003"
@@ -8,4 +8,5 @@ down_revision = "0003"
 
 def upgrade() -> None:
     make_tables("tables_2")
+    keep_subtrees()
     install_functions()
