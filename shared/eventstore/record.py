@@ -5,10 +5,10 @@ written: it is what Kafka carries, what the archive keeps, and what the leaf has
 exist in memory only.
 """
 
-import base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, get_origin
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -66,9 +66,10 @@ class UnknownEventType(Exception):
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def _sealed_from_json(annotation: type, value: Any) -> Any:
-    if get_origin(annotation) is Personal or annotation is Personal:
-        return Sealed(value["subject"], value["alg"], value["field"], base64.b64decode(value["box"]))
+def sealed_from_json(annotation: type, value: Any) -> Any:
+    """What stands for a `Personal` field in a payload; a hook for decoders of events."""
+    if getattr(annotation, "__origin__", annotation) is Personal:
+        return Sealed(value["subject"], value["alg"], value["field"], a2b_base64(value["box"]))
     raise NotImplementedError(annotation)
 
 
@@ -77,7 +78,7 @@ def sealed_to_json(value: Sealed[Any]) -> dict[str, str | int]:
         "subject": value.subject,
         "alg": value.algorithm,
         "field": value.field,
-        "box": base64.b64encode(value.box).decode(),
+        "box": b2a_base64(value.box, newline=False).decode(),
     }
 
 
@@ -105,7 +106,7 @@ class EventTypes:
                 if tag in self._decoders:
                     raise ValueError(f"two event classes share the tag {tag}")
                 self._tags[kind] = tag
-                self._decoders[tag] = msgspec.json.Decoder(kind, dec_hook=_sealed_from_json)
+                self._decoders[tag] = msgspec.json.Decoder(kind, dec_hook=sealed_from_json)
 
     def upcast(self, old: str, new: str, by: Upcaster) -> None:
         """Read events tagged `old` as events tagged `new`."""
