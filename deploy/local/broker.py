@@ -23,10 +23,10 @@ from deploy.local.failures import StackFailed
 from deploy.local.processes import Program
 from deploy.local.settings import SERVICES
 from shared.messaging.broker import ERRORS, PARTITIONS
-from shared.messaging.topics import topic_of
+from shared.messaging.topics import HEADS, topic_of
 
 HOST = "127.0.0.1"
-TOPICS = tuple(topic_of(service) for service in SERVICES)
+TOPICS = (*map(topic_of, SERVICES), HEADS)
 MOST_COPIES = 3
 CONFIGURATION = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 """As deploy/kafka/topics.yaml explains; one broker may fail, hence copies less one as the least in sync."""

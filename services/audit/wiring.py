@@ -1,6 +1,7 @@
-"""Audit: the archive of all events, claim histories, the console. Where its parts are put together."""
+"""Audit: the archive of all events and signed heads, claim histories, the console. Where its parts are put together."""
 
 from services.audit.api import histories, proofs
+from services.audit.archive.heads import remember
 from services.audit.archive.intake import archive_batch
 from services.audit.console import pages
 from shared.messaging.inbox import Effect
@@ -20,6 +21,7 @@ DEFINITION = ServiceDefinition(
     routers=(histories.api, proofs.api, pages.api),
     sources=("registry", "training", "subsidy", "loans", "notify"),
     effect=_archive,
+    heads=remember,
 )
 
 

@@ -135,8 +135,3 @@ class Aggregate(Generic[S]):
         for event in events:
             current = self.evolve(current, event)
         return current
-
-
-def refused(decision: Decision) -> Rejection | None:
-    """The rejection, if the decision is one."""
-    return decision if isinstance(decision, Rejection) else None

@@ -4,6 +4,7 @@ Every stream is folded once more and what it holds, uses and shows is staged in 
 on. At the end the live tables are locked for as long as the streams that have moved meanwhile take, and compared.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -24,6 +25,8 @@ from shared.eventstore.decider import (
 )
 from shared.eventstore.record import EventTypes
 
+PATIENCE = 600.0
+"""Seconds that the comparison may take; commands wait as long. Measured in docs/kernel.md."""
 STREAMS = 500
 """How many streams are folded at a time, and how many may have moved before the tables are locked."""
 
@@ -49,34 +52,38 @@ class Derived:
         self._aggregates = {aggregate.prefix: aggregate for aggregate in types.aggregates}
         self._types = types
         self._apart = list(apart)
+        self._one_at_a_time = asyncio.Lock()
 
     async def differences(self, limit: int = 100) -> list[Difference]:
         """The first differences between the live tables and the events. Commands wait while the two are compared."""
         async with self._staged() as connection:
-            rows = await connection.fetch("select * from differing_limits($1) limit $2", self._apart, limit)
-            rows += await connection.fetch("select * from differing_rows() limit $1", limit)
+            rows = await connection.fetch(
+                "select * from differing_limits($1) limit $2", self._apart, limit, timeout=PATIENCE
+            )
+            rows += await connection.fetch("select * from differing_rows() limit $1", limit, timeout=PATIENCE)
         return [Difference(*row) for row in rows]
 
     async def mend_limits(self) -> int:
         """Make the live limits what the events say; returns how many differed."""
         async with self._staged() as connection:
-            mended: int = await connection.fetchval("select mend_limits($1)", self._apart)
+            mended: int = await connection.fetchval("select mend_limits($1)", self._apart, timeout=PATIENCE)
         return mended
 
     async def mend_rows(self) -> int:
         """Make the live inline rows what the events say; returns how many differed."""
         async with self._staged() as connection:
-            mended: int = await connection.fetchval("select mend_rows()")
+            mended: int = await connection.fetchval("select mend_rows()", timeout=PATIENCE)
         return mended
 
     @asynccontextmanager
     async def _staged(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection in whose transaction everything is staged and the live tables stand still."""
-        async with self._pool.acquire() as connection:
+        async with self._one_at_a_time, self._pool.acquire() as connection:
             await connection.execute("set idle_in_transaction_session_timeout = 0")
             try:
                 await connection.execute("select make_staging()")
                 since = await self._stage_all(connection)
+                await connection.execute("select analyze_staging()")
                 async with connection.transaction():
                     await connection.execute("set local lock_timeout = '10s'")
                     # Writers lock rows before they write; EXCLUSIVE waits for those as well, and lets reads go on.
@@ -95,11 +102,15 @@ class Derived:
         ):
             last = streams[-1]["id"]
             await self._stage(connection, [row["id"] for row in streams])
-        while len(moved := await _moved(connection, since)) > STREAMS:
-            since = await connection.fetchval("select position from log_head")
+        while True:
+            # The head first: what is sequenced after it has moved once more by the next look.
+            head: int = await connection.fetchval("select position from log_head")
+            moved = await _moved(connection, since)
+            if len(moved) <= STREAMS:
+                return since
             for start in range(0, len(moved), STREAMS):
                 await self._stage(connection, moved[start : start + STREAMS])
-        return since
+            since = head
 
     async def _stage(self, connection: asyncpg.Connection, streams: Sequence[str]) -> None:
         rows = await connection.fetch("select * from read_streams($1)", streams)

@@ -19,8 +19,9 @@ class Grouped(Generic[Q, R]):
     While a group is out, requests gather; so groups grow with load and a lone request waits for nobody. A group that
     stays out, behind somebody's lock, is passed by up to `lanes` - 1 others. (Always two at a time was slower by a
     fifth: groups half as large, and as many round trips more.)
-    `carry_out` answers in the order of its requests. When it raises, the group is tried again in halves, so one
-    poisonous request fails alone. A caller that goes away does not cancel the group.
+    `carry_out` answers in the order of its requests. When it raises one of `retry`, the group is tried again in halves,
+    so one poisonous request fails alone; but not for one of `unless`, after which nobody knows what was done. A caller
+    that goes away does not cancel the group.
     """
 
     def __init__(
@@ -31,21 +32,23 @@ class Grouped(Generic[Q, R]):
         limit: int = GROUP_LIMIT,
         patience: float = PATIENCE,
         retry: tuple[type[Exception], ...] = (),
+        unless: tuple[type[Exception], ...] = (),
     ) -> None:
         self._carry_out = carry_out
         self._limit = limit
         self._lanes = lanes
         self._patience = patience
         self._retry = retry
+        self._unless = unless
         self._waiting: deque[tuple[Q, asyncio.Future[R]]] = deque()
         self._working: set[asyncio.Task[None]] = set()
-        self._overdue_at = 0.0
+        self._prompt: set[asyncio.Task[None] | None] = set()
+        """The lanes whose group has not been out for longer than `patience`."""
 
     async def __call__(self, request: Q) -> R:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[R] = loop.create_future()
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
-        if not self._working or loop.time() > self._overdue_at:
+        if not self._prompt:
             self._open_lane()
         return await future
 
@@ -53,21 +56,28 @@ class Grouped(Generic[Q, R]):
         if self._waiting and len(self._working) < self._lanes:
             task = asyncio.create_task(self._lane())
             self._working.add(task)
+            self._prompt.add(task)
             task.add_done_callback(self._close_lane)
 
     def _close_lane(self, task: asyncio.Task[None]) -> None:
         self._working.discard(task)
-        if not self._working:
+        self._is_overdue(task)
+
+    def _is_overdue(self, lane: asyncio.Task[None] | None) -> None:
+        """Somebody must be there for those who wait whose group may still come back soon."""
+        self._prompt.discard(lane)
+        if not self._prompt:
             self._open_lane()
 
     async def _lane(self) -> None:
+        me = asyncio.current_task()
         # One turn of the loop lets requests that are ready at the same moment join this group.
         await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
         while self._waiting:
             group = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
-            self._overdue_at = loop.time() + self._patience
-            overdue = loop.call_at(self._overdue_at, self._open_lane)
+            self._prompt.add(me)
+            overdue = loop.call_later(self._patience, self._is_overdue, me)
             try:
                 await self._settle(group)
             finally:
@@ -79,7 +89,7 @@ class Grouped(Generic[Q, R]):
             if len(results) != len(group):
                 raise ValueError(f"{len(results)} results for {len(group)} requests")
         except self._retry as error:
-            if len(group) == 1:
+            if len(group) == 1 or isinstance(error, self._unless):
                 _fail(group, error)
                 return
             half = len(group) // 2

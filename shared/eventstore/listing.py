@@ -1,6 +1,7 @@
 """Listings: the read model behind every list, one row per stream, made from its events."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -81,22 +82,10 @@ async def read_page(
     return Page([row["body"] for row in rows[:limit]], rows[limit - 1]["id"] if len(rows) > limit else None)
 
 
-async def count_by_facet(pool: asyncpg.Pool, kind: str, prefix: str) -> dict[str, int]:
-    """How many rows carry each facet of the form `prefix:value`."""
-    rows = await pool.fetch(
-        "select f.facet, count(*) as n from projection_build b join listing l on l.build = b.build,"
-        " unnest(l.facets) as f (facet) where b.name = 'listing' and b.state = 'live'"
-        " and l.kind = $1 and f.facet like $2 || ':%' group by f.facet order by f.facet",
-        kind,
-        prefix,
-    )
-    return {row["facet"].partition(":")[2]: row["n"] for row in rows}
-
-
 async def caught_up(pool: asyncpg.Pool, token: str, seconds: float) -> bool:
     """Wait until lists show what a consistency token `stream@version` stands for; False when time ran out."""
     stream, _, version = token.rpartition("@")
-    if not stream or not version.isdigit():
+    if not stream or not re.fullmatch("[0-9]{1,9}", version):
         return True
     deadline = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < deadline:

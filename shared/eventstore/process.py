@@ -73,7 +73,11 @@ class Reactor:
         self._store = store
         self._outside = outside
         self.processes = {process.name: process for process in processes}
-        self.on = frozenset(tag for process in processes for tag in process.on)
+        self._on = frozenset(tag for process in processes for tag in process.on)
+
+    def listens_to(self, tag: str) -> bool:
+        """Whether any process does; also to older versions of what it listens to."""
+        return self._store.types.newest(tag) in self._on
 
     async def react(self, record: Record) -> list[tuple[str, SetTimer]]:
         """Carry out the commands of every process that listens to a record; returns the timers that it wants set.
@@ -81,8 +85,9 @@ class Reactor:
         Repeating it changes nothing. Raises `AskLater` when someone who must be asked cannot answer now.
         """
         timers = []
+        tag = self._store.types.newest(record.type)
         for process in self.processes.values():
-            if record.type in process.on:
+            if tag in process.on:
                 for number, reaction in enumerate(process.react(record)):
                     match reaction:
                         case Command():

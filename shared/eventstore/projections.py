@@ -104,6 +104,7 @@ class Builder:
         self._derived = derived
         self._lease = Lease(pool, "builder")
         self._following: dict[int, asyncio.Task[None]] = {}
+        self._mending: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Build until cancelled."""
@@ -117,6 +118,9 @@ class Builder:
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             await self._stop(list(self._following))
+            if self._mending is not None:
+                self._mending.cancel()
+                await asyncio.gather(self._mending, return_exceptions=True)
             await asyncio.shield(self._retire())
 
     async def _retire(self) -> None:
@@ -127,6 +131,9 @@ class Builder:
 
     async def _step(self) -> None:
         found = [build for build in await builds(self._pool) if build.state != "retired"]
+        if self._mending is not None and self._mending.done():
+            mending, self._mending = self._mending, None
+            await mending
         if self._listing is not None:
             await self._follow([build for build in found if build.name == LISTING and build.version == self._version])
         if await self._lease.held() is None:
@@ -134,8 +141,8 @@ class Builder:
         for build in found:
             if build.state == "building" and build.name == LISTING and build.version == self._version:
                 await self._switch(build)
-            elif build.state == "building" and build.name in (LIMITS, ROWS):
-                await self._mend(build)
+            elif build.state == "building" and build.name in (LIMITS, ROWS) and self._mending is None:
+                self._mending = asyncio.create_task(self._mend(build))
             elif build.state == "live" and build.name == LISTING and build.version < self._version:
                 await request_build(self._pool, LISTING, self._version)
         await self._pool.execute("select forget_retired_listing($1)", RETIRED_ROWS)
@@ -171,27 +178,31 @@ class Builder:
             reached: int | None = await connection.fetchval(
                 "select position from checkpoint where reader = $1", follower_of(LISTING, build.build)
             )
-            if reached is None or reached < (shown or 0):
+            if reached is None or reached < (shown or 0) or not await _make_live(connection, build):
                 return
-            await _make_live(connection, build)
         log.info("projection_switched", projection=build.name, build=build.build, position=reached)
 
     async def _mend(self, build: Build) -> None:
         mended = await (self._derived.mend_limits() if build.name == LIMITS else self._derived.mend_rows())
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(
-                "update projection_build set mended = $3 where name = $1 and build = $2",
-                *(build.name, build.build, mended),
-            )
-            await _make_live(connection, build)
+            await _make_live(connection, build, mended)
         log.info("projection_mended", projection=build.name, build=build.build, mended=mended)
 
 
-async def _make_live(connection: asyncpg.Connection, build: Build) -> None:
+async def _make_live(connection: asyncpg.Connection, build: Build, mended: int | None = None) -> bool:
+    """Let a build take the place of the live one; False when it is no longer building: another worker was first."""
+    building = await connection.fetchval(
+        "select true from projection_build where name = $1 and build = $2 and state = 'building' for update",
+        *(build.name, build.build),
+    )
+    if not building:
+        return False
     await connection.execute(
         "update projection_build set state = 'retired' where name = $1 and state = 'live'", build.name
     )
     await connection.execute(
-        "update projection_build set state = 'live', switched_at = clock_timestamp() where name = $1 and build = $2",
-        *(build.name, build.build),
+        "update projection_build set state = 'live', switched_at = clock_timestamp(), mended = $3"
+        " where name = $1 and build = $2",
+        *(build.name, build.build, mended),
     )
+    return True

@@ -7,9 +7,10 @@ worker that is killed in between does them again, and their idempotency keys mak
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -21,7 +22,8 @@ from shared.eventstore.lease import Lease
 from shared.eventstore.process import Reactor, SetTimer
 from shared.eventstore.reader import Sequenced
 from shared.eventstore.record import UnknownEventType, canonical, parse
-from shared.eventstore.store import AppendFailed, Store
+from shared.eventstore.store import Store
+from shared.eventstore.work import ErasedSubject, NoSuchStream, OversizedEvent
 from shared.telemetry.errors import describe
 from shared.testing.fault_points import FaultPoint, reached
 
@@ -29,10 +31,12 @@ BATCH = 256
 STREAMS_AT_ONCE = 16
 IDLE_SECONDS = 0.05
 STANDBY_SECONDS = 0.5
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 60.0
+INTERRUPTED_SECONDS = 0.2
 
 CONSUMER = "reaction"
 BEHIND = "排在同一事件流已搁置的消息之后"
+UNSERVED = (msgspec.ValidationError, UnknownEventType, ErasedSubject, NoSuchStream, OversizedEvent)
+"""What will be so however often it is tried: the event or timer is parked."""
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +50,7 @@ def queue_for(reactor: Reactor, service: str) -> Apply:
             [
                 (service, item.record.stream, item.position, canonical(item.record))
                 for item in batch
-                if item.record.type in reactor.on
+                if reactor.listens_to(item.record.type)
             ],
         )
 
@@ -61,26 +65,29 @@ class Reactions:
         self._pool = store.pool
         self._reactor = reactor
         self._lease = Lease(store.pool, "reactions")
-        self._paused: dict[str, tuple[float, float]] = {}
-        """By stream: until when it waits for an answer from elsewhere (loop time, seconds), and how long it waited."""
 
     async def run(self) -> None:
-        """React until cancelled."""
+        """React until cancelled. Timers have a loop of their own: no question that stays open delays a deadline."""
         try:
-            while True:
-                pause = IDLE_SECONDS
-                try:
-                    if await self._lease.held() is None:
-                        pause = STANDBY_SECONDS
-                    elif await self.react() + await self.wake_due():
-                        continue
-                except INTERRUPTIONS as error:
-                    log.warning("reactions_interrupted", error=describe(error))
-                    self._lease.lost()
-                    pause = FIRST_PAUSE
-                await asyncio.sleep(pause)
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(self._repeat(self.react))
+                loops.create_task(self._repeat(self.wake_due))
         finally:
             await asyncio.shield(self._retire())
+
+    async def _repeat(self, work: Callable[[], Awaitable[int]]) -> None:
+        while True:
+            pause = IDLE_SECONDS
+            try:
+                if await self._lease.held() is None:
+                    pause = STANDBY_SECONDS
+                elif await work():
+                    continue
+            except INTERRUPTIONS as error:
+                log.warning("reactions_interrupted", error=describe(error))
+                self._lease.lost()
+                pause = INTERRUPTED_SECONDS
+            await asyncio.sleep(pause)
 
     async def _retire(self) -> None:
         try:
@@ -92,12 +99,7 @@ class Reactions:
 
     async def react(self) -> int:
         """Carry out one batch; returns how many events were served or parked."""
-        now = asyncio.get_running_loop().time()
-        rows = await self._pool.fetch(
-            "select id, source, stream, position, record from reaction where stream <> all ($1) order by id limit $2",
-            [stream for stream, (until, _) in self._paused.items() if until > now],
-            BATCH,
-        )
+        rows = await self._pool.fetch("select * from waiting_reactions($1)", BATCH)
         streams: dict[str, list[Any]] = {}
         for row in rows:
             streams.setdefault(row["stream"], []).append(row)
@@ -105,63 +107,52 @@ class Reactions:
 
         async def one(stream: str) -> int:
             async with free:
-                return await self._react_in_order(stream, streams[stream])
+                return await self._react_in_order(streams[stream])
 
         return sum(_whole(await asyncio.gather(*map(one, streams), return_exceptions=True)))
 
-    async def _react_in_order(self, stream: str, rows: Sequence[Any]) -> int:
+    async def _react_in_order(self, rows: Sequence[Any]) -> int:
         for number, row in enumerate(rows):
+            if await self._lease.held() is None:
+                return number
             try:
                 await self._react_to(row)
             except AskLater as error:
-                self._pause(stream, row["id"], error)
+                seconds = await self._pool.fetchval("select postpone_reaction($1)", row["id"])
+                log.info("reaction_waits", reaction=row["id"], seconds=seconds, error=describe(error))
                 return number
-        self._paused.pop(stream, None)
         return len(rows)
-
-    def _pause(self, stream: str, reaction: int, error: AskLater) -> None:
-        waited = self._paused.get(stream, (0.0, FIRST_PAUSE / 2))[1]
-        pause = min(waited * 2, LONGEST_PAUSE)
-        self._paused[stream] = (asyncio.get_running_loop().time() + pause, pause)
-        log.info("reaction_waits", reaction=reaction, seconds=pause, error=describe(error))
 
     async def _react_to(self, row: Any) -> None:
         record = parse(row["record"])
         reason: str | None = None
         timers: list[tuple[str, SetTimer]] = []
-        if await self._is_parked(row["stream"]):
+        state = await self._pool.fetchval("select reaction_state($1)", row["id"])
+        if state is None:
+            return  # another worker, which had the lease in between, has served it
+        if state == "behind":
             reason = BEHIND
         else:
             try:
                 timers = await self._reactor.react(record)
-            except (AppendFailed, msgspec.ValidationError, UnknownEventType) as error:
+            except UNSERVED as error:
                 log.warning("reaction_parked", event_type=record.type, error=describe(error))
                 reason = describe(error)
         async with self._pool.acquire() as connection, connection.transaction():
+            # Only who takes the row away may set timers: a late worker must not put older ones over newer ones.
+            if not await connection.fetchval("delete from reaction where id = $1 returning true", row["id"]):
+                return
             if reason is not None:
-                await connection.execute(
-                    "insert into parked (consumer, source, stream, log_id, position, record, reason)"
-                    " select $1, $2, $3, $4, $5, $6, $7 where exists (select from reaction where id = $8)",
-                    *(CONSUMER, row["source"], row["stream"], record.log_id, row["position"], row["record"], reason),
-                    row["id"],
-                )
+                where = (row["source"], row["stream"], record.log_id, row["position"], row["record"])
+                await _park(connection, *where, reason)
             for process, timer in timers:
                 await set_timer(connection, process, timer)
             reached(FaultPoint.REACT_DONE)
-            await connection.execute("delete from reaction where id = $1", row["id"])
-
-    async def _is_parked(self, stream: str) -> bool:
-        parked: bool = await self._pool.fetchval(
-            "select exists (select from parked where consumer = $1 and stream = $2 and dropped_at is null)",
-            CONSUMER,
-            stream,
-        )
-        return parked
 
     # -- timers ---------------------------------------------------------------------------------------------------
 
     async def wake_due(self) -> int:
-        """Wake every process whose timer is due, in the order in which they are; returns how many timers were taken."""
+        """Wake every process whose timer is due, in the order in which they are; returns how many were woken."""
         rows = await self._pool.fetch(
             "select process, key, due_at, payload from timer where due_at <= $1 and process = any ($2)"
             " order by due_at, process, key limit $3",
@@ -169,18 +160,32 @@ class Reactions:
             list(self._reactor.processes),
             BATCH,
         )
+        woken = 0
         for _, due in groupby(rows, lambda row: row["due_at"]):
-            _whole(await asyncio.gather(*map(self._wake, due), return_exceptions=True))
-        return len(rows)
+            woken += sum(_whole(await asyncio.gather(*map(self._wake, due), return_exceptions=True)))
+        return woken
 
     async def _wake(self, row: Any) -> int:
+        """Wake one process: 1, or 0 when it has to be tried again. What can never be done is parked."""
+        process, key, due_at = row["process"], row["key"], row["due_at"]
+        reason: str | None = None
         reached(FaultPoint.TIMER_TAKEN)
-        await self._reactor.wake(row["process"], row["key"], row["due_at"], row["payload"])
+        try:
+            await self._reactor.wake(process, key, due_at, row["payload"])
+        except AskLater as error:
+            log.info("timer_waits", process=process, error=describe(error))
+            return 0
+        except UNSERVED as error:
+            log.warning("timer_parked", process=process, error=describe(error))
+            reason = describe(error)
         reached(FaultPoint.TIMER_DONE)
-        await self._pool.execute(
-            "delete from timer where process = $1 and key = $2 and due_at = $3",
-            *(row["process"], row["key"], row["due_at"]),
-        )
+        async with self._pool.acquire() as connection, connection.transaction():
+            gone = await connection.fetchval(
+                "delete from timer where process = $1 and key = $2 and due_at = $3 returning true",
+                *(process, key, due_at),
+            )
+            if gone and reason is not None:
+                await _park(connection, f"timer:{process}", key, None, None, row["payload"], reason)
         return 1
 
 
@@ -190,6 +195,22 @@ def _whole(outcomes: Sequence[int | BaseException]) -> list[int]:
         if isinstance(outcome, BaseException):
             raise outcome
     return [outcome for outcome in outcomes if isinstance(outcome, int)]
+
+
+async def _park(
+    connection: asyncpg.Connection,
+    source: str,
+    stream: str,
+    log_id: UUID | None,
+    position: int | None,
+    data: bytes,
+    reason: str,
+) -> None:
+    await connection.execute(
+        "insert into parked (consumer, source, stream, log_id, position, record, reason)"
+        " values ($1, $2, $3, $4, $5, $6, $7)",
+        *(CONSUMER, source, stream, log_id, position, data, reason),
+    )
 
 
 async def set_timer(connection: asyncpg.Connection, process: str, timer: SetTimer) -> None:

@@ -8,7 +8,7 @@ exist in memory only.
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -66,6 +66,14 @@ class UnknownEventType(Exception):
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 
+class Upcast(NamedTuple):
+    """Events tagged `old` are read as events tagged `new`, `by` a function of the JSON object."""
+
+    old: str
+    new: str
+    by: Upcaster
+
+
 def sealed_from_json(annotation: type, value: Any) -> Any:
     """What stands for a `Personal` field in a payload; a hook for decoders of events."""
     if getattr(annotation, "__origin__", annotation) is Personal:
@@ -95,11 +103,11 @@ class EventTypes:
     result is never stored.
     """
 
-    def __init__(self, aggregates: Iterable[Aggregate[Any]]) -> None:
+    def __init__(self, aggregates: Iterable[Aggregate[Any]], upcasts: Iterable[Upcast] = ()) -> None:
         self.aggregates = tuple(aggregates)
         self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
         self._tags: dict[type[Event], str] = {}
-        self._upcasters: dict[str, tuple[str, Upcaster]] = {}
+        self._upcasters = {upcast.old: upcast for upcast in upcasts}
         for aggregate in self.aggregates:
             for kind in aggregate.events:
                 tag = tag_of(kind)
@@ -108,15 +116,14 @@ class EventTypes:
                 self._tags[kind] = tag
                 self._decoders[tag] = msgspec.json.Decoder(kind, dec_hook=sealed_from_json)
 
-    def upcast(self, old: str, new: str, by: Upcaster) -> None:
-        """Read events tagged `old` as events tagged `new`."""
-        self._upcasters[old] = (new, by)
-
     def tag(self, event: Event) -> str:
         return self._tags[type(event)]
 
-    def knows(self, tag: str) -> bool:
-        return tag in self._decoders or tag in self._upcasters
+    def newest(self, tag: str) -> str:
+        """The tag as which events of this one are read."""
+        while tag in self._upcasters:
+            tag = self._upcasters[tag].new
+        return tag
 
     def decode(self, tag: str, payload: bytes) -> Event:
         """The event in its newest form. Raises `UnknownEventType`."""
@@ -129,7 +136,7 @@ class EventTypes:
     def _decode_old(self, tag: str, payload: bytes) -> Event:
         value: dict[str, Any] = msgspec.json.decode(payload)
         while tag in self._upcasters:
-            tag, step = self._upcasters[tag]
+            _, tag, step = self._upcasters[tag]
             value = {**step(value), "type": tag}
         if tag not in self._decoders:
             raise UnknownEventType(tag)
@@ -142,9 +149,6 @@ def tag_of(kind: type[Event]) -> str:
     if not isinstance(tag, str):
         raise TypeError(f"{kind.__name__} has no tag")
     return tag
-
-
-SealHook = Callable[[Clear[Any]], Sealed[Any]]
 
 
 def encode_payload(event: Event, seal: Callable[[Clear[Any], int], Sealed[Any]] | None = None) -> bytes:

@@ -14,7 +14,7 @@ from shared.eventstore.decider import Aggregate, Rejection
 from shared.eventstore.grouping import Grouped
 from shared.eventstore.interruptions import Contended, TwinStillRunning
 from shared.eventstore.needs import Found, IdempotencyKey, Needs, StoredAnswer, StoredEvent
-from shared.eventstore.record import Actor, EventTypes, UnknownEventType
+from shared.eventstore.record import Actor, EventTypes, UnknownEventType, Upcast
 from shared.eventstore.turns import HeldTurns, Turns
 from shared.eventstore.work import Answer, Handler, NeedsMore, Work
 from shared.testing.fault_points import FaultPoint, reached
@@ -41,10 +41,6 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 class KeyReused(Exception):
     """The idempotency key belongs to another request."""
-
-
-class AppendFailed(Exception):
-    """The database refused the command for a reason that is a defect of ours, such as an oversized event."""
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -77,17 +73,23 @@ class Store:
         aggregates: Iterable[Aggregate[Any]],
         keyring: Keyring,
         *,
+        upcasts: Iterable[Upcast] = (),
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.pool = pool
-        self.types = EventTypes(aggregates)
+        self.types = EventTypes(aggregates, upcasts)
         self.keyring = keyring
         self.appended = asyncio.Event()
         self._wall = wall
         self._load: Grouped[tuple[Needs, IdempotencyKey | None], Found] = Grouped(
             self._load_group, retry=(asyncpg.PostgresError, UnknownEventType, msgspec.MsgspecError)
         )
-        self._append: Grouped[_Append, _Result] = Grouped(self._append_group, retry=(asyncpg.PostgresError,))
+        self._append: Grouped[_Append, _Result] = Grouped(
+            self._append_group,
+            retry=(asyncpg.PostgresError,),
+            # The group may have been committed before its connection was lost.
+            unless=(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError),
+        )
         self._running: dict[tuple[str, str], asyncio.Future[None]] = {}
         self._turns = Turns()
 
@@ -143,10 +145,8 @@ class Store:
                         if result.detail is not None:
                             await turns.take(result.detail)
                         await asyncio.sleep(random.random() * PAUSE * attempt)
-                    case "limit" | "subject":
-                        needs = _widened(needs, result)
                     case _:
-                        raise AppendFailed(result.detail)
+                        needs = _widened(needs, result)
         finally:
             turns.give_back()
         raise Contended
@@ -194,14 +194,13 @@ class Store:
         return opened
 
     async def erase(self, subject: str) -> bool:
-        """Destroy a subject's key; what it sealed reads `Redacted` from now on. False: there was none."""
-        done = await self.pool.execute(
-            "update subject_key set wrapped = null, destroyed_at = clock_timestamp()"
-            " where subject = $1 and wrapped is not null",
-            subject,
-        )
+        """Destroy a subject's key; what it sealed reads `Redacted` from now on. False: there was none.
+
+        Either way nothing of this subject is taken in again.
+        """
+        had: bool = await self.pool.fetchval("select erase_subject($1)", subject)
         self.keyring.forget(subject)
-        return bool(done != "UPDATE 0")
+        return had
 
     # -- the two round trips --------------------------------------------------------------------------------------
 

@@ -226,22 +226,36 @@ class Work:
             case Take(scope, key):
                 self.limits.append(LimitWrite("take", scope, key, holder))
             case Release(scope, key):
-                self.limits.append(LimitWrite("release", scope, key, holder))
+                self._release(scope, key, holder)
             case TakePlace(scope, key, places):
                 self.limits.append(LimitWrite("take", scope, self._free_place(scope, key, places), holder))
             case ReleasePlace(scope, key, places):
-                self.limits += (LimitWrite("release", scope, f"{key}/{n}", holder) for n in range(1, places + 1))
+                for place in range(1, places + 1):
+                    self._release(scope, f"{key}/{place}", holder)
             case SetBound(scope, key, bound):
                 self.bounds.append(BoundWrite("set_bound", scope, key, bound))
             case Use(scope, key, amount):
                 self.bounds.append(BoundWrite("use", scope, key, amount))
 
+    def _release(self, scope: str, key: str, holder: str) -> None:
+        """Give back a key: one that this very command took was never taken."""
+        taken = LimitWrite("take", scope, key, holder)
+        if taken in self.limits:
+            self.limits.remove(taken)
+        else:
+            self.limits.append(LimitWrite("release", scope, key, holder))
+
     def _free_place(self, scope: str, key: str, places: int) -> str:
         """The first place that nobody was seen to hold; a wrong guess is a conflict, after which more is seen."""
-        taken = {item.key for item in self.limits if item.op == "take" and item.scope == scope}
         names = [f"{key}/{place}" for place in range(1, places + 1)]
-        free = [name for name in names if name not in taken and (scope, name) not in self._found.unique]
-        return free[0] if free else names[0]
+        return next((name for name in names if self._is_free(scope, name)), names[0])
+
+    def _is_free(self, scope: str, key: str) -> bool:
+        mine = [item for item in self.limits if item.scope == scope and item.key == key]
+        if any(item.op == "take" for item in mine):
+            return False
+        held_by = self._found.unique.get((scope, key))
+        return held_by is None or LimitWrite("release", scope, key, held_by) in mine
 
     def streams(self) -> list[StreamWrite]:
         """The streams that this command adds events to."""

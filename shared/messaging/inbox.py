@@ -10,12 +10,10 @@ from uuid import UUID
 
 import asyncpg
 
+from shared.messaging.bookmarks import Bookmarks
 from shared.messaging.topics import Delivered
 from shared.telemetry.errors import describe
 from shared.testing.fault_points import FaultPoint, reached
-
-Offsets = dict[tuple[str, int], int]
-"""Where to read on, by (topic, partition)."""
 
 Effect = Callable[[asyncpg.Connection, Sequence[Delivered]], Awaitable[None]]
 
@@ -28,12 +26,11 @@ class CannotHandle(Exception):
         self.reason = reason
 
 
-class Inbox:
+class Inbox(Bookmarks):
     """The inbox of one consumer, which names whose watermarks these are."""
 
     def __init__(self, pool: asyncpg.Pool, consumer: str, effect: Effect) -> None:
-        self._pool = pool
-        self._consumer = consumer
+        super().__init__(pool, consumer)
         self._effect = effect
 
     async def take(self, batch: Sequence[Delivered]) -> None:
@@ -82,42 +79,11 @@ class Inbox:
                 )
                 await connection.fetchval("select raise_watermark($1, $2)", self._consumer, log_id)
 
-    async def offsets(self, incarnation: str) -> Offsets:
-        """Where reading stopped in this incarnation of the broker: a hint, so that a restart does not read it all."""
-        rows = await self._pool.fetch(
-            "select topic, partition, next_offset from consumer_offset where consumer = $1 and incarnation = $2",
-            self._consumer,
-            incarnation,
-        )
-        return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-
-    async def note_offsets(self, incarnation: str, offsets: Offsets) -> None:
-        """Note where to read on. Losing this note only means reading again what the inbox already knows."""
-        await self._pool.executemany(
-            "insert into consumer_offset as o (consumer, topic, partition, incarnation, next_offset)"
-            " values ($1, $2, $3, $4, $5) on conflict (consumer, topic, partition) do update"
-            " set incarnation = excluded.incarnation, next_offset = excluded.next_offset"
-            " where o.incarnation <> excluded.incarnation or o.next_offset < excluded.next_offset",
-            [(self._consumer, topic, number, incarnation, offset) for (topic, number), offset in offsets.items()],
-        )
-
     async def park(self, item: Delivered, reason: str) -> None:
         """Put a message aside; its position counts as taken."""
         async with self._pool.acquire() as connection, connection.transaction():
             for fresh in await self._fresh(connection, [item]):
                 await self._park_row(connection, fresh, reason)
-
-    async def park_unreadable(self, source: str, key: str, data: bytes, reason: str) -> None:
-        """Put aside something that is not even a record."""
-        await self._pool.execute(
-            "insert into parked (consumer, source, stream, record, reason) select $1, $2, $3, $4, $5"
-            " where not exists (select from parked where consumer = $1 and reason = $5)",
-            self._consumer,
-            source,
-            key,
-            data,
-            reason,
-        )
 
     async def _park_row(self, connection: asyncpg.Connection, item: Delivered, reason: str) -> None:
         await connection.execute(

@@ -1,169 +1,42 @@
 """The relay: publishes the sequenced log to Kafka, in order of position, at least once.
 
-The event store is the outbox. One leader per service publishes; its epoch fences the checkpoint, not the produce, so
-a leader that was frozen may still send old records: consumers absorb them by position.
+The event store is the outbox. Stale records of a leader that was frozen are absorbed by position.
 """
 
-import asyncio
 from collections.abc import Sequence
 
 import asyncpg
-import structlog
-from aiokafka import AIOKafkaProducer
 
-from shared.eventstore.follower import STANDBY_SECONDS, read_checkpoint
-from shared.eventstore.interruptions import DATABASE
-from shared.eventstore.lease import Lease
-from shared.eventstore.reader import LogReader, Sequenced
+from shared.eventstore.reader import LogReader
 from shared.eventstore.record import canonical
-from shared.messaging.broker import ERRORS, Incarnation
+from shared.messaging.publisher import Outgoing, Publisher
 from shared.messaging.topics import headers, topic_of
-from shared.telemetry.errors import describe
-from shared.telemetry.traces import batch_span
-from shared.testing.fault_points import FaultPoint, reached
 
 READER = "relay"
 BATCH = 500
-INCARNATION_SECONDS = 1.0
-
-log = structlog.get_logger(__name__)
 
 
-class Relay:
+class Relay(Publisher):
+    """Publishes a service's log to the service's topic, each record under the key of its stream."""
+
     def __init__(self, pool: asyncpg.Pool, reader: LogReader, service: str, bootstrap: str) -> None:
-        self._pool = pool
+        super().__init__(pool, READER, topic_of(service), bootstrap)
         self._reader = reader
         self._service = service
-        self._bootstrap = bootstrap
-        self._lease = Lease(pool, READER)
-        self._incarnation = Incarnation(bootstrap)
-        self._producer: AIOKafkaProducer | None = None
-        self._known: str | None = None
-        self._ask_at = 0.0
-        self.position = 0
 
-    async def run(self) -> None:
-        """Publish until cancelled."""
-        try:
-            while True:
-                try:
-                    moved = await self.step()
-                except (*DATABASE, *ERRORS) as error:
-                    log.warning("relay_interrupted", error=describe(error))
-                    await self._disconnect()
-                    await asyncio.sleep(0.3)
-                    continue
-                if self._lease.epoch is None:
-                    await asyncio.sleep(STANDBY_SECONDS)
-                elif not moved:
-                    await self._reader.wait_beyond(self.position, 0.5)
-        finally:
-            await asyncio.shield(self._retire())
-
-    async def step(self) -> bool:
-        """Publish one batch; False when there is nothing to publish or another leads."""
-        epoch = await self._lease.held()
-        if epoch is None:
-            self.position = await read_checkpoint(self._pool, READER)
-            return False
-        await self._same_incarnation(epoch)
-        batch = await self._reader.read(self.position, BATCH) if self._reader.head > self.position else ()
-        if not batch:
-            return False
-        reached(FaultPoint.PUBLISH_READ)
-        await self._publish(batch)
-        reached(FaultPoint.PUBLISH_ACKNOWLEDGED)
-        await self._checkpoint(batch[-1].position, epoch)
-        reached(FaultPoint.PUBLISH_CHECKPOINTED)
-        return True
-
-    async def _publish(self, batch: Sequence[Sequenced]) -> None:
-        producer = await self._connected()
-        topic = topic_of(self._service)
-        with batch_span(f"{topic} publish", "producer", [item.record.traceparent for item in batch]):
-            acknowledged = [
-                await producer.send(
-                    topic,
-                    canonical(item.record),
-                    key=item.record.stream.encode(),
-                    headers=headers(self._service, item.position, item.record),
-                )
-                for item in batch
-            ]
-            reached(FaultPoint.PUBLISH_SENT)
-            await asyncio.gather(*acknowledged)
-
-    async def _checkpoint(self, position: int, epoch: int) -> None:
-        done = await self._pool.execute(
-            "update checkpoint set position = $2 where reader = $1 and incarnation = $3"
-            " and exists (select from lease where name = $1 and epoch = $4)",
-            READER,
-            position,
-            self._known,
-            epoch,
-        )
-        if done == "UPDATE 0":
-            log.warning("relay_fenced", position=position, epoch=epoch)
-            self._lease.lost()
-            self._known = None
-        else:
-            self.position = position
-
-    async def _same_incarnation(self, epoch: int) -> None:
-        """A broker that came back empty gets everything again, from position 0."""
-        now = asyncio.get_running_loop().time()
-        if self._known is not None and now < self._ask_at:
-            return
-        current = await self._incarnation.current()
-        self._ask_at = now + INCARNATION_SECONDS
-        if current == self._known:
-            return
-        await self._disconnect()
-        row = await self._pool.fetchrow(
-            "insert into checkpoint as c (reader, position, incarnation) values ($1, 0, $2)"
-            " on conflict (reader) do update"
-            " set position = case when c.incarnation = $2 then c.position else 0 end, incarnation = $2"
-            " where exists (select from lease where name = $1 and epoch = $3)"
-            " returning position",
-            READER,
-            current,
-            epoch,
-        )
-        if row is None:
-            self._lease.lost()
-            return
-        if self._known is not None:
-            log.warning("broker_incarnation_changed", publishing_from=row["position"])
-        self._known = current
-        self.position = row["position"]
-
-    async def _connected(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap, acks="all", linger_ms=0, request_timeout_ms=5000
+    async def _read(self, after: int) -> Sequence[Outgoing]:
+        if self._reader.head <= after:
+            return ()
+        return [
+            Outgoing(
+                item.position,
+                item.record.stream.encode(),
+                canonical(item.record),
+                headers(self._service, item.position, item.record),
+                item.record.traceparent,
             )
-            try:
-                await producer.start()
-            except BaseException:
-                await producer.stop()
-                raise
-            self._producer = producer
-        return self._producer
+            for item in await self._reader.read(after, BATCH)
+        ]
 
-    async def _disconnect(self) -> None:
-        producer, self._producer = self._producer, None
-        self._ask_at = 0.0
-        if producer is not None:
-            try:
-                async with asyncio.timeout(2):
-                    await producer.stop()
-            except ERRORS as error:
-                log.info("producer_not_closed", error=describe(error))
-
-    async def _retire(self) -> None:
-        await self._disconnect()
-        await self._incarnation.close()
-        try:
-            await self._lease.give_up()
-        except DATABASE as error:
-            log.info("lease_not_given_up", error=describe(error))
+    async def _wait(self) -> None:
+        await self._reader.wait_beyond(self.position, 0.5)

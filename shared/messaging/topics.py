@@ -8,6 +8,8 @@ import msgspec
 from shared.eventstore.record import Record, parse
 
 PREFIX = "huchuang"
+HEADS = f"{PREFIX}.heads"
+"""The signed heads of all services; the key is the service."""
 
 
 def topic_of(service: str) -> str:
@@ -16,6 +18,7 @@ def topic_of(service: str) -> str:
 
 
 def service_of(topic: str) -> str:
+    """The service whose events a topic carries; of `HEADS` the word `heads`."""
     return topic.split(".")[1]
 
 
@@ -66,6 +69,6 @@ def read_message(topic: str, message_headers: object, value: bytes | None) -> De
         raise Unreadable("没有位置或内容", int(position))
     try:
         record = parse(value)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Unreadable(str(error), int(position)) from error
     return Delivered(service_of(topic), int(position), record, value)

@@ -3,6 +3,7 @@ whether the log was rewritten or cut."""
 
 import asyncio
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from shared.eventstore.interruptions import DATABASE
+from shared.eventstore.lease import Lease
 from shared.eventstore.reader import LogReader
 from shared.proof.merkle import root
 from shared.telemetry.errors import describe
@@ -22,6 +24,8 @@ from shared.testing.fault_points import FaultPoint, reached
 from shared.vault.keys import kept_secret
 
 INTERVAL = 1.0
+SIGNER = "head_signer"
+"""The lease of who signs."""
 
 log = structlog.get_logger(__name__)
 
@@ -128,30 +132,65 @@ class Heads:
         )
         return [KeptHead(*row) for row in rows]
 
+    async def after(self, tree_size: int, limit: int) -> list[KeptHead]:
+        """Heads of larger sizes, in order of size."""
+        rows = await self._pool.fetch(
+            "select tree_size, root, head from signed_head where tree_size > $1 order by tree_size limit $2",
+            tree_size,
+            limit,
+        )
+        return [KeptHead(*row) for row in rows]
+
 
 class HeadSigner:
-    """Signs the head whenever the log has grown, at most once per interval."""
+    """Signs the head whenever the log has grown, at most once per interval, and says so to `kept`.
 
-    def __init__(self, pool: asyncpg.Pool, reader: LogReader, signer: Signer) -> None:
+    One process of a service signs, elected by a lease. A head is kept only under the lease's present epoch, whose row
+    is locked with it: no leader that was frozen keeps a smaller head after a larger one, which nobody who reads on by
+    size would ever see.
+    """
+
+    def __init__(
+        self, pool: asyncpg.Pool, reader: LogReader, signer: Signer, kept: Callable[[], None] = lambda: None
+    ) -> None:
         self._pool = pool
         self._reader = reader
         self._signer = signer
+        self._kept = kept
+        self._lease = Lease(pool, SIGNER)
         self._signed = 0
 
     async def run(self) -> None:
         """Sign until cancelled."""
-        while True:
-            await asyncio.sleep(INTERVAL)
-            if self._reader.head <= self._signed:
-                continue
-            try:
-                await self.sign()
-            except DATABASE as error:
-                log.warning("head_not_signed", error=describe(error))
+        try:
+            while True:
+                try:
+                    if await self._lease.held() is not None and self._reader.head > self._signed:
+                        await self.sign()
+                except DATABASE as error:
+                    log.warning("head_not_signed", error=describe(error))
+                    self._lease.lost()
+                await asyncio.sleep(INTERVAL)
+        finally:
+            await asyncio.shield(self._retire())
 
-    async def sign(self) -> SignedHead:
-        """Sign the log as it is now and keep the head."""
-        row = await self._pool.fetchrow("select position, peaks from log_head")
+    async def _retire(self) -> None:
+        try:
+            await self._lease.give_up()
+        except DATABASE as error:
+            log.info("lease_not_given_up", error=describe(error))
+
+    async def sign(self) -> SignedHead | None:
+        """Sign the log as it is now and keep the head; None when it is signed already or another process signs."""
+        epoch = await self._lease.held()
+        if epoch is None:
+            return None
+        row = await self._pool.fetchrow(
+            "select position, peaks, (select max(tree_size) from signed_head) as signed from log_head"
+        )
+        if row["position"] <= (row["signed"] or 0):
+            self._signed = row["position"]
+            return None
         digest = root(row["peaks"])
         head = Head(
             service=self._signer.service,
@@ -163,12 +202,21 @@ class HeadSigner:
         )
         signed = self._signer.sign(head)
         reached(FaultPoint.HEAD_SIGNED)
-        await self._pool.execute(
-            "insert into signed_head (tree_size, root, signed_at, head) values ($1, $2, $3, $4) on conflict do nothing",
+        done = await self._pool.execute(
+            "insert into signed_head (tree_size, root, signed_at, head)"
+            " select $1::bigint, $2::bytea, $3::timestamptz, $4::bytea from lease"
+            " where name = $5 and epoch = $6 for share",
             head.tree_size,
             digest,
             head.signed_at,
             msgspec.json.encode(signed),
+            SIGNER,
+            epoch,
         )
+        if done == "INSERT 0 0":
+            log.warning("signer_fenced", tree_size=head.tree_size, epoch=epoch)
+            self._lease.lost()
+            return None
         self._signed = head.tree_size
+        self._kept()
         return signed

@@ -102,6 +102,7 @@ class Tree:
 
     def __init__(self, kept: Mapping[Place, bytes], digest: Hash = sm3) -> None:
         self._kept = kept
+        self._made: dict[Place, bytes] = {}
         self._digest = digest
 
     @classmethod
@@ -124,8 +125,12 @@ class Tree:
         return [self.root(span) for span in consistency_spans(first, second)]
 
     def _subtree(self, place: Place) -> bytes:
-        height, first, last = _kept(place)
-        nodes = [self._kept[height, number] for number in range(first, last + 1)]
-        while len(nodes) > 1:
-            nodes = [node_hash(nodes[n], nodes[n + 1], self._digest) for n in range(0, len(nodes), 2)]
-        return nodes[0]
+        """A node; what was made for one proof serves the next, so proofs of neighbours cost little more than one."""
+        height, number = place
+        if height % STEP == 0:
+            return self._kept[place]
+        made = self._made.get(place)
+        if made is None:
+            left, right = (height - 1, 2 * number), (height - 1, 2 * number + 1)
+            made = self._made[place] = node_hash(self._subtree(left), self._subtree(right), self._digest)
+        return made

@@ -9,7 +9,9 @@ from fastapi import APIRouter
 from shared.eventstore.decider import Aggregate
 from shared.eventstore.listing import Lister
 from shared.eventstore.process import Process
+from shared.eventstore.record import Upcast
 from shared.eventstore.store import Store
+from shared.messaging.heads import HeadEffect
 from shared.messaging.inbox import Effect
 from shared.messaging.intake import Listens
 from shared.web.peers import Peers
@@ -29,11 +31,15 @@ class ServiceDefinition:
     listers: Sequence[Lister] = ()
     listing_version: int = 1
     """Raised with any change of what `listers` show: the lists are then built anew beside the live ones."""
+    upcasts: Sequence[Upcast] = ()
+    """How events of older versions are read as those of newer ones."""
     limits_apart: frozenset[str] = frozenset()
     """Scopes of unique limits that no event may carry, such as keyed hashes; a rebuild leaves them alone."""
     sources: Sequence[str] = ()
     listens: Sequence[Listens[Any]] = ()
     processes: Sequence[Process] = ()
     effect: Callable[[], Effect] | None = None
+    heads: HeadEffect | None = None
+    """What is made of the signed heads that `sources` publish; None: they are not read."""
     outside: Callable[[Store, Peers], object] = field(default=lambda store, peers: peers)
     """What the service's processes may ask (`Ask`)."""

@@ -22,6 +22,7 @@ from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import Store
 from shared.messaging.broker import ERRORS, Incarnation
 from shared.messaging.consumer import Consumer
+from shared.messaging.heads import HeadConsumer, HeadPublisher
 from shared.messaging.inbox import Inbox
 from shared.messaging.intake import Intake
 from shared.messaging.relay import READER as RELAY
@@ -75,7 +76,7 @@ class Parts:
         keyring = Keyring(FileMasterKey(settings.secret(definition.name, "master.key")))
         self.signer = Signer.from_file(settings.secret(definition.name, "log-signing.pem"), definition.name)
         self.peers = Peers(settings, definition.name)
-        self.store = Store(self.pool, definition.aggregates, keyring)
+        self.store = Store(self.pool, definition.aggregates, keyring, upcasts=definition.upcasts)
         self.derived = Derived(self.pool, self.store.types, definition.limits_apart)
         self.reader = LogReader(self.pool)
         await self.reader.start()
@@ -93,7 +94,9 @@ class Parts:
         self._spawn("sequencer", Sequencer(self.pool, self.store.appended, self.reader.advance).run())
         relay = Relay(self.pool, self.reader, definition.name, self.settings.kafka)
         self._spawn("relay", relay.run())
-        self._spawn("heads", HeadSigner(self.pool, self.reader, self.signer).run())
+        heads = HeadPublisher(self.pool, definition.name, self.settings.kafka)
+        self._spawn("heads", heads.run())
+        self._spawn("signer", HeadSigner(self.pool, self.reader, self.signer, heads.wake).run())
         self._spawn("sweeper", self._sweep())
         self._spawn("builder", self._builder().run())
         if definition.processes:
@@ -111,6 +114,9 @@ class Parts:
             consumer = Consumer(self.pool, inbox, definition.sources, self.settings.kafka)
             self._consumer = consumer
             self._spawn("consumer", consumer.run())
+        if definition.heads is not None:
+            seen = HeadConsumer(self.pool, definition.heads, definition.sources, self.settings.kafka)
+            self._spawn("head_consumer", seen.run())
 
     def _builder(self) -> Builder:
         definition, types = self.definition, self.store.types

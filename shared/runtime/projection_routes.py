@@ -23,7 +23,7 @@ def projections(parts: Parts) -> APIRouter:
         return Response(msgspec.json.encode({"items": found, "next": None}), media_type="application/json")
 
     @router.get("/differences", summary="限额、内联行与事件之间的差异")
-    @allow(*WATCHERS)
+    @allow("ops")
     async def differences() -> Response:
         """Folds every stream: minutes for millions of events. Commands wait for the comparison at its end."""
         found = [difference._asdict() for difference in await parts.derived.differences()]

@@ -20,6 +20,7 @@ ALGORITHM = "sm4-gcm"
 _NONCE = 12
 _TAG = 16
 KEY_CACHE_SECONDS = 60.0
+KEY_BYTES = 16
 
 
 class Unreadable(Exception):
@@ -64,9 +65,16 @@ def kept_secret(path: Path, make: Callable[[], bytes]) -> bytes:
         mine = path.with_name(f".{path.name}.{os.getpid()}.new")
         with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(make())
+            file.flush()
+            os.fsync(file.fileno())
         with suppress(FileExistsError):
             os.link(mine, path)
         mine.unlink()
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)  # a database must not outlive the name of the key that opens it
+        finally:
+            os.close(directory)
     return path.read_bytes()
 
 
@@ -74,7 +82,9 @@ class FileMasterKey:
     """A master key kept in a file of mode 0600, made on first use."""
 
     def __init__(self, path: Path) -> None:
-        self._key = kept_secret(path, lambda: os.urandom(16))
+        self._key = kept_secret(path, lambda: os.urandom(KEY_BYTES))
+        if len(self._key) != KEY_BYTES:
+            raise ValueError(f"{path} is no master key: {len(self._key)} bytes instead of {KEY_BYTES}")
 
     def wrap(self, key: bytes, subject: str) -> bytes:
         return seal_bytes(self._key, key, subject.encode())

@@ -18,9 +18,10 @@ from deploy.local.verify.logs import check_log
 from services.audit.archive.history import History, Located
 from services.audit.archive.proofs import LogProof
 from shared.proof.findings import read_heads, read_records
-from shared.proof.heads import verify_head
+from shared.proof.heads import SignedHead, verify_head
 from shared.proof.merkle import leaf_hash
 from tests.e2e.caller import Caller
+from tests.e2e.forger import Forger
 
 pytestmark = pytest.mark.stack
 
@@ -84,6 +85,25 @@ async def test_audit_hands_on_the_heads_and_proofs_of_every_service(at_rest: Out
     assert (await call.get("app", "audit", "/v1/log/heads")).status_code == 403
 
 
+async def test_audit_holds_every_head_of_every_service_as_it_was_published(at_rest: Outcome, call: Caller) -> None:
+    for service in OTHERS:
+        own = read_heads((await call.get("auditor", "audit", f"/v1/log/heads?service={service}&limit=200")).content)
+        assert own
+        held: list[SignedHead] = []
+        async with asyncio.timeout(10):
+            while len(held) < len(own):  # the last may still be on its way
+                path = f"/v1/log/heads?service={service}&source=seen&limit=200"
+                held = read_heads((await call.get("auditor", "audit", path)).content)
+        assert held == own
+    first = (await call.get("auditor", "audit", "/v1/log/heads?service=training&source=seen&limit=1")).json()
+    rest = await call.get("auditor", "audit", f"/v1/log/heads?service=training&source=seen&cursor={first['next']}")
+    every = (await call.get("auditor", "audit", "/v1/log/heads?service=training&source=seen&limit=200")).json()
+    assert first["items"] + rest.json()["items"] == every["items"][: 1 + len(rest.json()["items"])]
+    for query in ("source=seen", "source=seen&service=x", "source=x", "source=seen&service=loans&cursor=0"):
+        assert (await call.get("auditor", "audit", f"/v1/log/heads?{query}")).status_code == 422
+    assert (await call.get("app", "audit", "/v1/log/heads?service=loans&source=seen")).status_code == 403
+
+
 async def test_the_console_shows_under_every_line_the_head_that_it_is_proved_by(
     at_rest: Outcome, call: Caller, client: Client
 ) -> None:
@@ -129,4 +149,20 @@ async def test_what_somebody_does_in_a_database_is_named_with_its_position(
         await database.execute(set_leaf, position, leaf)
     assert changed.findings == [f"位置 {position} 的记录与所存的叶散列不符"]
     assert made_to_fit.findings == [f"位置 {position} 的记录被改动，与独立见证不同"]
+    assert (await check_log(client, "training", [])).findings == []
+
+
+async def test_a_history_that_was_rewritten_everywhere_and_re_signed_is_named_because_audit_holds_its_older_heads(
+    at_rest: Outcome, client: Client, directory: Path
+) -> None:
+    """Records, leaves, tree, heads and even the archive fit one another: only the heads that audit has seen do not."""
+    position = 5
+    async with Forger.at(settings.read(directory), "training") as forger:
+        await forger.rewrite(client, position)
+        sizes = await forger.sign_anew(client)
+        forged = await check_log(client, "training", [])
+    assert sizes
+    assert forged.findings == [
+        f"大小 {n} 有两个签名有效而根不同的日志头：历史被改写后重新签名" for n in sizes if n >= position
+    ]
     assert (await check_log(client, "training", [])).findings == []

@@ -1,4 +1,4 @@
-"""A service's log, examined: held against its signed heads, and against what audit's archive received."""
+"""A service's log, examined: held against its signed heads, and against the heads and records that audit received."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,28 +24,33 @@ async def check_log(client: Client, service: str, records: Sequence[Located]) ->
     that a log which grows meanwhile is no finding.
     """
     key = bytes.fromhex((await client.get("ops", service, "/v1/log/key")).body["ed25519"])
-    heads = await _heads(client, service)
+    heads = await _own_heads(client, service)
+    seen = await _heads(client, "auditor", "audit", f"/v1/log/heads?service={service}&source=seen&limit=200")
     copy = await _copy(client, service)
     witness = await _witness(client, parse(copy[0].data).log_id) if copy else []
-    findings = [finding.told for finding in examine(copy, heads, [key], witness)]
+    findings = [finding.told for finding in examine(copy, [*heads, *seen], [key], witness)]
     if copy and not heads:
         findings.append("日志尚未签名")
     held = {entry.position: entry.data for entry in copy}
     if any(held.get(item.position) != canonical(item.record) for item in records):
         findings.append("此前读到的记录与日志不同")
-    return Checked(
-        f"日志 {service}", f"{len(copy)} 个事件，{len(heads)} 个日志头，档案见证 {len(witness)} 个", findings
-    )
+    looked_at = f"{len(copy)} 个事件，{len(heads)} 个日志头，审计所存 {len(seen)} 个，档案见证 {len(witness)} 个"
+    return Checked(f"日志 {service}", looked_at, findings)
 
 
-async def _heads(client: Client, service: str) -> list[SignedHead]:
-    """All heads that a service has signed; none, where its log has none yet."""
+async def _own_heads(client: Client, service: str) -> list[SignedHead]:
+    """All heads that a service has signed. One that has signed none (audit) need not list its own at this address."""
     if (await client.get("ops", service, "/v1/log/head", expect=(404,))).status == 404:
         return []
+    return await _heads(client, "ops", service, "/v1/log/heads?limit=200")
+
+
+async def _heads(client: Client, role: str, service: str, path: str) -> list[SignedHead]:
+    """All heads of a list, page after page."""
     heads: list[SignedHead] = []
     cursor = ""
     while True:
-        page = await client.get("ops", service, f"/v1/log/heads?limit=200{cursor}")
+        page = await client.get(role, service, f"{path}{cursor}")
         heads += read_heads(page.content)
         if page.body["next"] is None:
             return heads

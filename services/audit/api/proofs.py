@@ -1,6 +1,7 @@
 """`/v1/claims/{id}/proofs`, `/v1/log/heads`, `/v1/log/proofs` and `/v1/log/leaves`: proof across all services."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 
 from services.audit.api.histories import history_of
+from services.audit.archive.heads import seen
 from services.audit.archive.proofs import AT_ONCE, prove
 from shared.proof.merkle import leaf_hash
 from shared.web.caller import allow
@@ -35,10 +37,14 @@ def _others(request: Request) -> list[str]:
     return [name for name in request.app.state.settings.services if name != request.app.state.service]
 
 
+def _one_of(services: Sequence[str], service: str) -> None:
+    if service not in services:
+        raise invalid_field("query:/service", "unknown", f"只能是 {'、'.join(services)}")
+
+
 async def _ask(request: Request, service: str, path: str) -> Any | None:
     """What a service answers at a path, or None for its 404."""
-    if service not in _others(request):
-        raise invalid_field("query:/service", "unknown", f"只能是 {'、'.join(_others(request))}")
+    _one_of(_others(request), service)
     try:
         return await request.app.state.peers.get(service, path)
     except PeerUnavailable:
@@ -61,15 +67,27 @@ async def claim_proofs(request: Request, claim_id: str) -> Response:
     return _json({"claim_id": claim_id, "logs": logs})
 
 
-@api.get("/log/heads", summary="各服务最新的已签名日志头；指定 service 时为该服务的日志头，从新到旧")
+@api.get(
+    "/log/heads",
+    summary="各服务最新的已签名日志头；指定 service 时为该服务的日志头，从新到旧；source=seen 为审计所收存的",
+)
 @allow(*READERS)
 async def heads(
     request: Request,
     service: str | None = None,
+    source: Literal["service", "seen"] = "service",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Size = None,
 ) -> Response:
-    """Without a service, `unavailable` names those that did not answer."""
+    """Without a service, `unavailable` names those that did not answer. `source=seen` asks no service: its heads are
+    those that audit holds since they were published, the newest first."""
+    if source == "seen":
+        if service is None:
+            raise invalid_field("query:/service", "missing", "source=seen 时须指定 service")
+        _one_of(list(request.app.state.settings.services), service)
+        found = await seen(store_of(request).pool, service, cursor, limit)
+        following = str(found[-1].seq) if len(found) == limit else None
+        return _json({"items": [msgspec.Raw(held.json) for held in found], "next": following})
     if service is not None:
         page = {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
         return _json(await _ask(request, service, f"/v1/log/heads?{urlencode(page)}"))

@@ -19,6 +19,11 @@ alter table listing add primary key (build, kind, id);
 alter table listing alter column build drop default;
 insert into projection_build (name, build, version, state) values ('listing', 1, 1, 'live');
 
+-- An event whose reaction needs an answer that cannot be had now waits, twice as long each time.
+alter table reaction add column pause interval;
+alter table reaction add column not_before timestamptz;
+create index reaction_not_before on reaction (not_before) where not_before is not null;
+
 -- The answer under an idempotency key holds its own status, sealed.
 alter table idempotency drop column status;
 

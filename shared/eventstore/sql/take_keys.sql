@@ -1,4 +1,4 @@
--- Idempotency keys of a batch: new ones are put in with their answer, others locked, both in order of (client, key).
+-- Idempotency keys of a batch: new ones are put in with their answer, in order of (client, key).
 -- Returns, by command, the answer that its key already has, or null where only another command of the batch, or an
 -- expired answer, stands in the way. Expired ones are taken away first.
 create function take_keys(

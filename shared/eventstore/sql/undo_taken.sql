@@ -14,13 +14,15 @@ begin
           and not exists (
               select from unnest(s_command, s_stream) as o (command, stream)
               where o.stream = u.stream and p_outcome[o.command] = 'ok');
-    delete from limit_unique l
+    if l_op <> '{}' then
+        delete from limit_unique l
         using unnest(l_command, l_op, l_scope, l_key, l_holder) as u (command, op, scope, key, holder)
         where u.op = 'take' and l.scope = u.scope and l.key = u.key and l.holder = u.holder and l.xmin = v_self
           and p_outcome[u.command] <> 'ok'
           and not exists (
               select from unnest(l_command, l_op, l_scope, l_key) as o (command, op, scope, key)
               where o.op = 'take' and o.scope = u.scope and o.key = u.key and p_outcome[o.command] = 'ok');
+    end if;
     delete from idempotency i
         using unnest(p_client, p_key) with ordinality as u (client, key, n)
         where i.client = u.client and i.key = u.key and i.xmin = v_self and p_outcome[u.n::int] <> 'ok'

@@ -51,7 +51,9 @@ class Ledger:
             pass
 
     async def sign(self) -> SignedHead:
-        return await self._heads.sign()
+        signed = await self._heads.sign()
+        assert signed is not None
+        return signed
 
 
 class AnyToken:

@@ -2,16 +2,20 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import asyncpg
 import pytest
 
+from shared.eventstore import store as stores
+from shared.eventstore.derived import Derived
+from shared.eventstore.interruptions import TwinStillRunning
 from shared.eventstore.needs import Needs
-from shared.eventstore.store import KeyReused, Store
-from shared.eventstore.work import Answer
-from shared.values.personal import REDACTED
-from tests.integration.eventstore.account import ACCOUNT, Opened
-from tests.integration.eventstore.commands import key, move, open_account, rejected, set_bound, spend, stream_of
+from shared.eventstore.store import APPEND, KeyReused, Store, new_context
+from shared.eventstore.work import Answer, ErasedSubject, Work
+from shared.values.personal import REDACTED, Clear
+from tests.integration.eventstore.account import ACCOUNT, Closed, Opened
+from tests.integration.eventstore.commands import ACTOR, key, move, open_account, rejected, set_bound, spend, stream_of
 
 
 async def test_an_event_is_read_back_as_it_was_written(store: Store) -> None:
@@ -81,10 +85,88 @@ async def test_a_rejected_command_keeps_no_answer_and_leaves_nothing(store: Stor
     assert rejected(await open_account(store, "free", idempotency=key("again"))) is None
 
 
-async def test_a_losing_command_leaves_no_placeholder(store: Store, pool: asyncpg.Pool) -> None:
-    await asyncio.gather(*(open_account(store, "one", f"owner-{n}") for n in range(20)))
-    assert await pool.fetchval("select count(*) from stream where version = 0") == 0
-    assert await pool.fetchval("select count(*) from limit_unique where scope = 'name' and holder is null") == 0
+async def test_a_losing_command_leaves_nothing_behind(store: Store, pool: asyncpg.Pool) -> None:
+    await asyncio.gather(*(open_account(store, "one", f"owner-{n}", idempotency=key(f"k{n}")) for n in range(20)))
+    streams = [row["id"] for row in await pool.fetch("select id from stream")]
+    assert streams == [row["stream"] for row in await pool.fetch("select stream from event")]
+    assert {row["holder"] for row in await pool.fetch("select holder from limit_unique")} == set(streams)
+    assert await pool.fetchval("select count(*) from idempotency") == 1
+
+
+async def test_what_one_command_takes_and_gives_back_is_free(store: Store, pool: asyncpg.Pool) -> None:
+    def handle(work: Work) -> Answer:
+        work.append(ACCOUNT, "acc_1", [Opened("name", "owner", Clear("owner", "秘密")), Closed()])
+        return Answer(201, b"")
+
+    await store.carry_out(Needs(), handle, new_context(ACTOR))
+    assert await pool.fetchval("select count(*) from limit_unique where holder is not null") == 0
+    assert rejected(await open_account(store, "name", "owner")) is None
+    assert await Derived(pool, store.types).differences() == []
+
+
+async def test_a_place_that_a_command_gives_back_it_may_take_again(store: Store, pool: asyncpg.Pool) -> None:
+    streams = [stream_of(await open_account(store, f"n{n}", "owner")) for n in range(3)]
+    places = tuple(("owner", f"owner/{place}") for place in (1, 2, 3))
+
+    def handle(work: Work) -> Answer:
+        work.append(ACCOUNT, streams[1], [Closed()])
+        work.append(ACCOUNT, "acc_new", [Opened("new", "owner", Clear("owner", "秘密"))])
+        return Answer(201, b"")
+
+    needs = Needs(streams=(streams[1],), unique=places, subjects=("owner",))
+    await store.carry_out(needs, handle, new_context(ACTOR))
+    rows = await pool.fetch("select holder from limit_unique where scope = 'owner' and holder is not null")
+    assert {row["holder"] for row in rows} == {streams[0], streams[2], "acc_new"}
+
+
+async def test_a_lost_connection_does_not_do_twice_what_was_committed(store: Store, pool: asyncpg.Pool) -> None:
+    streams = [stream_of(await open_account(store, f"n{n}", f"o{n}")) for n in range(2)]
+    fetch = store._fetch
+
+    async def lost_after_commit(query: str, *arguments: object) -> list[Any]:
+        rows = await fetch(query, *arguments)
+        if query == APPEND:
+            raise asyncpg.ConnectionDoesNotExistError("lost")
+        return rows
+
+    store._fetch = lost_after_commit  # type: ignore[method-assign]
+    outcomes = await asyncio.gather(*(move(store, stream) for stream in streams), return_exceptions=True)
+    assert all(isinstance(outcome, asyncpg.ConnectionDoesNotExistError) for outcome in outcomes)
+    store._fetch = fetch  # type: ignore[method-assign]
+    work = await store.look(Needs(streams=tuple(streams)))
+    assert [work.state(ACCOUNT, stream).total for stream in streams] == [1, 1]
+
+
+async def test_a_subject_that_was_erased_before_it_had_a_key_is_not_taken_in(store: Store) -> None:
+    assert not await store.erase("per_9")
+    with pytest.raises(ErasedSubject):
+        await open_account(store, "x", "per_9")
+
+
+async def test_two_hundred_ask_for_the_last_of_a_budget(store: Store, other_store: Store, pool: asyncpg.Pool) -> None:
+    await set_bound(store, "2025", "18.00")
+    stores = (store, other_store)
+    outcomes = await asyncio.gather(*(spend(stores[n % 2], "2025", "18.00") for n in range(200)))
+    assert Counter(map(rejected, outcomes)) == {None: 1, "exhausted": 199}
+
+
+async def test_a_twin_that_takes_too_long_is_told_to_come_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "TWIN_PATIENCE", 0.05)
+    gone_on = asyncio.Event()
+    fetch = store._fetch
+
+    async def slow(query: str, *arguments: object) -> list[Any]:
+        if query == APPEND:
+            await gone_on.wait()
+        return await fetch(query, *arguments)
+
+    store._fetch = slow  # type: ignore[method-assign]
+    first = asyncio.create_task(open_account(store, "one", idempotency=key("k")))
+    await asyncio.sleep(0.02)
+    with pytest.raises(TwinStillRunning):
+        await open_account(store, "one", idempotency=key("k"))
+    gone_on.set()
+    assert rejected(await first) is None
 
 
 async def test_a_losing_command_leaves_no_key_of_its_subject(store: Store, pool: asyncpg.Pool) -> None:

@@ -28,7 +28,7 @@ from shared.eventstore.needs import IdempotencyKey, Needs
 from shared.eventstore.process import Command, Process, Reaction, Reactor, SetTimer
 from shared.eventstore.reactions import Reactions, queue_for
 from shared.eventstore.reader import LogReader
-from shared.eventstore.record import Actor, EventTypes, Record, tag_of
+from shared.eventstore.record import Actor, EventTypes, Record, Upcast, tag_of
 from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import Store, new_context
 from shared.eventstore.work import Answer, Work, fingerprint
@@ -229,10 +229,10 @@ async def test_a_seat_is_given_back_when_its_timer_is_due(store: Store, pool: as
 
 def test_an_old_event_is_read_as_a_new_one() -> None:
     # snippet: upcaster
-    types = EventTypes([BOOKING])
-    types.upcast(
-        "example.SeatGivenBack.v0", "example.SeatGivenBack.v1", lambda old: {"course": old["title"], "price": "0.00"}
-    )
+    def priced(old: dict[str, Any]) -> dict[str, Any]:
+        return {"course": old["title"], "price": "0.00"}
+
+    types = EventTypes([BOOKING], [Upcast("example.SeatGivenBack.v0", "example.SeatGivenBack.v1", priced)])
     read = types.decode("example.SeatGivenBack.v0", '{"type":"example.SeatGivenBack.v0","title":"创业能力"}'.encode())
     assert read == SeatGivenBack("创业能力", Decimal("0.00"))
     # end snippet

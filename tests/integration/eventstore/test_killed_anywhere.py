@@ -25,7 +25,10 @@ from tests.integration.eventstore.worker import mirror_of
 
 COUNT = 25
 PATIENCE = 40
-LEASES = ("sequencer", "builder", "reactions", "follower:processes", "follower:projection:listing:1")
+LEASES = (
+    *("sequencer", "builder", "reactions", "head_signer"),
+    *("follower:processes", "follower:projection:listing:1"),
+)
 
 POINTS = [
     point

@@ -9,6 +9,8 @@ import asyncpg
 import msgspec
 import pytest
 
+from shared.eventstore import derived as derived_tables
+from shared.eventstore import projections
 from shared.eventstore.derived import Derived
 from shared.eventstore.follower import Apply
 from shared.eventstore.listing import Listed, Lister, ListingProjection, caught_up, read_page
@@ -188,6 +190,38 @@ async def test_limits_are_mended_while_commands_go_on(store: Store, pool: asyncp
         await writing
     assert await pool.fetchval("select mended from projection_build where name = 'limits'") == 2
     assert await Derived(pool, store.types).differences() == []
+
+
+async def test_what_is_written_between_two_looks_at_what_has_moved_is_not_lost(
+    store: Store, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(derived_tables, "STREAMS", 2)
+    moved = derived_tables._moved
+    await make_accounts(store, 8)
+    sequencer = Sequencer(pool, store.appended, lambda position: None)
+    late: list[str] = []
+
+    async def moved_and_then_another(connection: asyncpg.Connection, since: int) -> list[str]:
+        found = await moved(connection, since)
+        if not late:
+            late.append(stream_of(await open_account(store, "late", "late")))
+            while await sequencer.step():
+                pass
+        return found
+
+    monkeypatch.setattr(derived_tables, "_moved", moved_and_then_another)
+    assert await Derived(pool, store.types).mend_limits() == 0
+    holder = await pool.fetchval("select holder from limit_unique where scope = 'name' and key = 'late'")
+    assert holder == late[0]
+
+
+async def test_a_build_that_is_no_longer_building_does_not_go_live(store: Store, pool: asyncpg.Pool) -> None:
+    await request_build(pool, "limits", 1)
+    stale = next(build for build in await builds(pool) if build.name == "limits")
+    await pool.execute("update projection_build set state = 'retired' where name = 'limits'")
+    async with pool.acquire() as connection, connection.transaction():
+        assert not await projections._make_live(connection, stale)
+    assert await pool.fetchval("select state from projection_build where name = 'limits'") == "retired"
 
 
 async def test_a_scope_kept_apart_is_left_alone(store: Store, pool: asyncpg.Pool) -> None:

@@ -79,6 +79,7 @@ async def test_cancelled_requests_are_carried_out_whole_or_not_at_all_and_harm_n
             task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert failed
     assert all(isinstance(outcome, asyncio.CancelledError) for outcome in failed)
     work = await store.look(Needs(streams=tuple(streams)))
     totals = [work.state(ACCOUNT, stream).total for stream in streams]

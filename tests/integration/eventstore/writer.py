@@ -1,7 +1,7 @@
 """A writer as a process of its own: `python -m tests.integration.eventstore.writer DSN KEY_FILE NAME`.
 
-Carries out a mix of commands over streams, names and a budget that it shares with others, many at once, some of them
-cancelled, and prints what its own answers said.
+Carries out a mix of commands over streams, names and a budget that it shares with others, many at once, and prints what
+its own answers said.
 """
 
 import asyncio
@@ -37,7 +37,6 @@ class Told(msgspec.Struct):
     spent: int = 0
     rejected: dict[str, int] = {}
     contended: int = 0
-    cancelled: int = 0
 
 
 async def write(dsn: str, keys: Path, name: str) -> Told:

@@ -23,11 +23,10 @@ async def partitions_and_cluster(bootstrap: str) -> tuple[dict[str, int], str]:
         await client.close()
 
 
-async def test_every_service_has_its_topic_of_four_partitions(bootstrap: str) -> None:
+async def test_every_service_has_its_topic_and_their_heads_have_one_each_of_four_partitions(bootstrap: str) -> None:
     found, _ = await partitions_and_cluster(bootstrap)
-    assert found == {
-        f"huchuang.{service}.events": 4 for service in ("registry", "training", "subsidy", "loans", "notify", "audit")
-    }
+    services = ("registry", "training", "subsidy", "loans", "notify", "audit")
+    assert found == {f"huchuang.{service}.events": 4 for service in services} | {"huchuang.heads": 4}
     await create_topics(bootstrap)
 
 

@@ -1,16 +1,14 @@
 """From the log to Kafka and into another service's inbox, over a broker that dies and comes back empty."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.structs import ConsumerRecord
+from aiokafka import AIOKafkaProducer
 
 from deploy.local import ports
 from deploy.local.broker import create_topics, running_broker
@@ -28,32 +26,9 @@ from shared.vault.keys import FileMasterKey, Keyring
 from tests.integration.eventstore.account import ACCOUNT
 from tests.integration.eventstore.commands import move, open_account, stream_of
 from tests.integration.messaging.conftest import CONSUMER, SOURCE, Diary, Told
+from tests.integration.messaging.working import at_work, in_kafka, until
 
 TOPIC = topic_of(SOURCE)
-PATIENCE = 30.0
-
-
-async def until(condition: Callable[[], Awaitable[bool]], working: Sequence[asyncio.Task[Any]] = ()) -> None:
-    """Wait for a condition, as long as nobody of `working` has died."""
-    async with asyncio.timeout(PATIENCE):
-        while not await condition():
-            for task in working:
-                if task.done():
-                    await task  # what it died of
-            await asyncio.sleep(0.02)
-
-
-@asynccontextmanager
-async def at_work(*work: Coroutine[Any, Any, None]) -> AsyncIterator[Sequence[asyncio.Task[None]]]:
-    """Run workers until the block ends. One that dies before is an error."""
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
-        yield tasks
-        assert not any(task.done() for task in tasks), [task for task in tasks if task.done()]
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @pytest.fixture
@@ -84,26 +59,6 @@ async def written(store: Store, reader: LogReader, streams: int, moves: int) -> 
     return head
 
 
-async def in_kafka(bootstrap: str, count: int) -> list[ConsumerRecord]:
-    """At least `count` messages of the topic, each partition in order; a second longer, to see what else comes."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
-    await consumer.start()
-    found: list[ConsumerRecord] = []
-    try:
-        partitions = [TopicPartition(TOPIC, number) for number in range(4)]
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        async with asyncio.timeout(PATIENCE):
-            quiet = 0
-            while len(found) < count or quiet < 3:
-                got = await consumer.getmany(timeout_ms=300)
-                quiet = 0 if got else quiet + 1
-                found += [message for batch in got.values() for message in batch]
-    finally:
-        await consumer.stop()
-    return found
-
-
 def published(pool: asyncpg.Pool, head: int) -> Callable[[], Awaitable[bool]]:
     async def reached() -> bool:
         return await read_checkpoint(pool, relaying.READER) >= head
@@ -118,7 +73,7 @@ async def test_the_relay_publishes_everything_once_in_order_with_its_headers(
     async with at_work(Relay(pool, reader, SOURCE, bootstrap).run()):
         await until(published(pool, head))
         assert await read_checkpoint(pool, relaying.READER) == head
-    messages = await in_kafka(bootstrap, head)
+    messages = await in_kafka(bootstrap, TOPIC, head)
     items = [read_message(message.topic, message.headers, message.value) for message in messages]
     assert sorted(item.position for item in items) == list(range(1, head + 1))
     stored = {item.position: item.record for item in await reader.read(0, 1000)}
@@ -146,7 +101,7 @@ async def test_a_relay_goes_on_where_the_last_one_stopped(
     head = await written(store, reader, 1, 4)
     async with at_work(Relay(pool, reader, SOURCE, bootstrap).run()):
         await until(published(pool, head))
-    assert len(await in_kafka(bootstrap, head)) == head
+    assert len(await in_kafka(bootstrap, TOPIC, head)) == head
 
 
 async def test_a_relay_that_was_replaced_cannot_move_the_checkpoint(
@@ -205,7 +160,7 @@ async def test_an_empty_broker_is_filled_again_and_effects_stay_once(
             await until(noticed)
             head = await written(store, reader, 1, 4)
             await applied(head, working)
-            messages = await in_kafka(bootstrap, head)
+            messages = await in_kafka(bootstrap, TOPIC, head)
     again = {read_message(m.topic, m.headers, m.value).position for m in messages}
     assert again == set(range(1, head + 1))
     assert sorted(await diary.positions()) == list(range(1, head + 1))

@@ -186,8 +186,36 @@ async def test_lanes_are_free_again_after_whatever_happened() -> None:
     for _ in range(5):
         await answers(grouped, [1, 2, 3])
     carrier.most_at_once = 0
-    assert await answers(grouped, [3, 4, 5, 6]) == [6, 8, 10, 12]
+    carrier.open.clear()
+    tasks = await asked_one_by_one(grouped, [3, 4, 5, 6])
+    carrier.open.set()
+    assert await asyncio.gather(*tasks) == [6, 8, 10, 12]
     assert carrier.most_at_once == 2
+
+
+async def test_who_comes_behind_a_stuck_group_after_another_has_passed_it_is_not_stranded() -> None:
+    stuck = asyncio.Event()
+
+    async def carry_out(requests: Sequence[int]) -> Sequence[int]:
+        if 0 in requests:
+            await stuck.wait()
+        return [2 * request for request in requests]
+
+    grouped = Grouped(carry_out, patience=0.01)
+    first = asyncio.create_task(grouped(0))
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        for number in range(1, 20):
+            assert await grouped(number) == 2 * number
+    stuck.set()
+    assert await first == 0
+
+
+async def test_a_group_of_which_nobody_knows_what_was_done_is_not_tried_again() -> None:
+    carrier = Carrier(broken=[3])
+    found = await answers(Grouped(carrier, retry=(Exception,), unless=(Broken,)), range(8))
+    assert all(isinstance(answer, Broken) for answer in found)
+    assert carrier.groups == [list(range(8))]
 
 
 async def test_a_carrier_that_answers_too_little_fails_its_callers_and_leaves_none_waiting() -> None:

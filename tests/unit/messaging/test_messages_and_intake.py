@@ -104,6 +104,7 @@ GOOD = canonical(record())
         ([("position", b"1")], b"[1]"),
         ([("position", b"1")], GOOD[:-1]),
         ([("position", b"1")], b"\xff\xfe"),
+        ([("position", b"1")], b'{"more":' + b"[" * 5000),
     ],
 )
 def test_what_is_no_record_with_a_position_is_unreadable_and_no_other_error(found: Any, value: bytes | None) -> None:

@@ -1,0 +1,45 @@
+"""What a consumer notes of its reading: where it stopped, and what it came upon that is no message at all."""
+
+import asyncpg
+
+Offsets = dict[tuple[str, int], int]
+"""Where to read on, by (topic, partition)."""
+
+
+class Bookmarks:
+    """The bookmarks of one consumer, which names whose they are."""
+
+    def __init__(self, pool: asyncpg.Pool, consumer: str) -> None:
+        self._pool = pool
+        self._consumer = consumer
+
+    async def offsets(self, incarnation: str) -> Offsets:
+        """Where reading stopped in this incarnation of the broker: a hint, so that a restart does not read it all."""
+        rows = await self._pool.fetch(
+            "select topic, partition, next_offset from consumer_offset where consumer = $1 and incarnation = $2",
+            self._consumer,
+            incarnation,
+        )
+        return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+    async def note_offsets(self, incarnation: str, offsets: Offsets) -> None:
+        """Note where to read on. Losing this note only means reading again what is known already."""
+        await self._pool.executemany(
+            "insert into consumer_offset as o (consumer, topic, partition, incarnation, next_offset)"
+            " values ($1, $2, $3, $4, $5) on conflict (consumer, topic, partition) do update"
+            " set incarnation = excluded.incarnation, next_offset = excluded.next_offset"
+            " where o.incarnation <> excluded.incarnation or o.next_offset < excluded.next_offset",
+            [(self._consumer, topic, number, incarnation, offset) for (topic, number), offset in offsets.items()],
+        )
+
+    async def park_unreadable(self, source: str, key: str, data: bytes, reason: str) -> None:
+        """Put aside, once, something that is not even what its topic is for. No text of PostgreSQL holds a NUL."""
+        await self._pool.execute(
+            "insert into parked (consumer, source, stream, record, reason) select $1, $2, $3, $4, $5"
+            " where not exists (select from parked where consumer = $1 and reason = $5)",
+            self._consumer,
+            source,
+            key.replace("\0", "\ufffd"),
+            data,
+            reason,
+        )
