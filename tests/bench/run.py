@@ -8,21 +8,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import claims, warm_start, whitelist
+from tests.bench import append, claims, command, fold, sequenced, volume, warm_start, whitelist
 
-SCENES: dict[str, Callable[[Path, int], dict[str, float]]] = {
+Measure = Callable[[Path, int], dict[str, float]]
+
+SCENES: dict[str, Measure] = {
     "claims": lambda directory, rounds: asyncio.run(claims.measure(directory, rounds)),
     "whitelist": lambda directory, rounds: asyncio.run(whitelist.measure(directory, rounds)),
+    "append": append.measure,
+    "command": command.measure,
+    "fold": fold.measure,
+    "sequenced": sequenced.measure,
     "warm_start": warm_start.measure,
 }
+ON_DEMAND: dict[str, Measure] = {"volume": volume.measure}
+"""Scenes that run only when they are named: they take long, and much disk."""
+
+
+class NoSuchScene(Exception):
+    """A scene was named that there is not."""
 
 
 def run(rounds: int, only: list[str], tell: Callable[[str], None]) -> dict[str, Any]:
-    """The results by key, with what they were measured on."""
+    """The results by key, with what they were measured on. Raises `NoSuchScene`."""
+    every = {**SCENES, **ON_DEMAND}
+    if unknown := set(only) - set(every):
+        raise NoSuchScene(f"no such scene: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
     results: dict[str, float] = {}
-    for name, measure in SCENES.items():
-        if only and name not in only:
-            continue
+    chosen = {name: every[name] for name in only} if only else SCENES
+    for name, measure in chosen.items():
         tell(name)
         with tempfile.TemporaryDirectory(prefix="huchuang-bench-", ignore_cleanup_errors=True) as directory:
             os.chmod(directory, 0o755)
