@@ -11,7 +11,7 @@ from uuid import UUID
 
 from tests.bench.commands import reviews, stored_claims
 from tests.bench.kernel import carried_out, kernel, on_uvloop, sequence
-from tests.bench.peer import Claim, Claims, Peer, new_claims, peer
+from tests.bench.peer import Claim, Claims, Peer, peer, screened_claims
 from tests.bench.rounds import alternate, median, ratio
 
 COMMANDS = 3000
@@ -52,7 +52,7 @@ def _reviews(peer: Peer) -> float:
 
 
 def _stored_aggregates(application: Claims) -> list[UUID]:
-    aggregates = new_claims(SAVES)
+    aggregates = screened_claims(SAVES)
     for claim in aggregates:
         claim.payee_checked(True)
     application.save(*aggregates)

@@ -77,14 +77,18 @@ class Claims(Application[UUID]):
     name = "claims"
 
 
-def new_claims(count: int) -> list[Claim]:
-    """As many claims, submitted and screened, not saved yet."""
+def submitted_claims(count: int) -> list[Claim]:
+    """As many claims of one event each, not saved yet."""
+    return [Claim(**msgspec.json.decode(item.body)) for item in submissions(count)]
+
+
+def screened_claims(count: int) -> list[Claim]:
+    """As many claims, submitted and screened, of two events each, not saved yet."""
     version = policy()
-    return [_claim(item.body, version) for item in submissions(count)]
+    return [_screened(claim, version) for claim in submitted_claims(count)]
 
 
-def _claim(body: bytes, version: PolicyVersion) -> Claim:
-    claim = Claim(**msgspec.json.decode(body))
+def _screened(claim: Claim, version: PolicyVersion) -> Claim:
     screening = screened(version, facts())
     claim.screened(
         screening.policy_version,
