@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-GROUP_LIMIT = 64
+GROUP_LIMIT = 32
+"""Half of what comes at once under load, so that one half is decided while the other is at the database."""
 PATIENCE = 0.02
 """Seconds after which a group that is out no longer keeps others waiting."""
 

@@ -23,6 +23,7 @@ declare
     v_detail text[] := array_fill(null::text, array[array_length(p_client, 1)]);
     v_fingerprint bytea[]; v_stored bytea[];
     v_kept int[];
+    v_moving boolean := false;  -- limits whose row was there before are given or taken
     v_lost record;
     v_text text;
 begin
@@ -32,9 +33,12 @@ begin
     end loop;
     if l_op <> '{}' then
         for v_lost in select * from take_limits(l_command, l_op, l_scope, l_key, l_holder) loop
-            v_outcome[v_lost.command] := 'limit';
-            v_detail[v_lost.command] := json_build_object(
-                'scope', v_lost.scope, 'key', v_lost.key, 'holder', v_lost.holder)::text;
+            v_moving := true;
+            if v_lost.lost then
+                v_outcome[v_lost.command] := 'limit';
+                v_detail[v_lost.command] := json_build_object(
+                    'scope', v_lost.scope, 'key', v_lost.key, 'holder', v_lost.holder)::text;
+            end if;
         end loop;
     end if;
     if b_op <> '{}' then
@@ -97,11 +101,7 @@ begin
             from unnest(s_command, s_stream, s_expected, s_version) as u (command, stream, expected, version)
             where s.id = u.stream and u.expected > 0 and u.command = any (v_kept);
     end if;
-    if 'release' = any (l_op) or exists (
-        select from unnest(l_op, l_scope, l_key, l_holder) as u (op, scope, key, holder)
-        join limit_unique l on l.scope = u.scope and l.key = u.key
-        where u.op = 'take' and l.holder is distinct from u.holder
-    ) then
+    if v_moving or 'release' = any (l_op) then
         update limit_unique l set holder = null
             from unnest(l_command, l_op, l_scope, l_key, l_holder) as u (command, op, scope, key, holder)
             where u.op = 'release' and l.scope = u.scope and l.key = u.key and l.holder = u.holder

@@ -26,6 +26,8 @@ create index reaction_not_before on reaction (not_before) where not_before is no
 
 -- The answer under an idempotency key holds its own status, sealed.
 alter table idempotency drop column status;
+-- Sealed bytes do not shrink: nothing is tried.
+alter table idempotency alter column answer set storage external;
 
 -- The roots of completed perfect subtrees of the log's Merkle tree (RFC 9162), at every eighth height: a proof is made
 -- from a few hundred of these and of `log.leaf_hash`, however long the log is. Subtree `number` of a height stands

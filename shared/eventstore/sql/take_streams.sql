@@ -6,7 +6,8 @@
 create function take_streams(p_command int[], p_stream text[], p_expected int[], p_version int[])
 returns table (command int, lost text) language plpgsql as $$
 declare
-    v_new text[];
+    v_made int[];
+    v_found int[];
 begin
     with made as (
         insert into stream as s (id, version)
@@ -17,21 +18,27 @@ begin
             on conflict do nothing
             returning s.id
     )
-    select coalesce(array_agg(made.id), '{}') into v_new from made;
-    return query
-        with locked as materialized (
-            select s.id, s.version from stream s
-            where s.id = any (select u.stream from unnest(p_stream, p_expected) as u (stream, expected)
-                              where u.expected > 0)
-            order by s.id for update
-        ), wanted as (
-            select u.*, row_number() over (partition by u.stream order by u.command) as turn
-            from unnest(p_command, p_stream, p_expected) as u (command, stream, expected)
-        )
-        select w.command, w.stream
-        from wanted w left join locked l on l.id = w.stream
-        where w.turn > 1
-           or (w.expected = 0 and w.stream <> all (v_new))
-           or (w.expected > 0 and l.version is distinct from w.expected);
+    select array_agg(array_position(p_stream, made.id)) into v_made from made;
+    if cardinality(v_made) = cardinality(p_stream) then
+        return;
+    end if;
+    select array_agg(l.n) into v_found
+        from (
+            select u.n, u.turn, u.expected, s.version
+            from (
+                select w.*, row_number() over (partition by w.stream order by w.command) as turn
+                from unnest(p_command, p_stream, p_expected) with ordinality as w (command, stream, expected, n)
+            ) u
+            join stream s on s.id = u.stream
+            where u.expected > 0
+            order by s.id for update of s
+        ) l
+        where l.turn = 1 and l.version = l.expected;
+    if coalesce(cardinality(v_made), 0) + coalesce(cardinality(v_found), 0) < cardinality(p_stream) then
+        return query
+            select u.command, u.stream
+            from unnest(p_command, p_stream) with ordinality as u (command, stream, n)
+            where u.n <> all (coalesce(v_made, '{}') || coalesce(v_found, '{}'));
+    end if;
 end
 $$;

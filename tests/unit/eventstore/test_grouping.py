@@ -74,11 +74,11 @@ async def asked_one_by_one(grouped: Grouped[int, int], numbers: Sequence[int]) -
 async def test_requests_gather_while_a_group_is_out_and_groups_grow_with_load() -> None:
     carrier = Carrier()
     carrier.open.clear()
-    tasks = await asked_one_by_one(Grouped(carrier, patience=60), range(40))
+    tasks = await asked_one_by_one(Grouped(carrier, patience=60), range(30))
     assert [len(group) for group in carrier.groups] == [1]
     carrier.open.set()
-    assert await asyncio.gather(*tasks) == [2 * n for n in range(40)]
-    assert [len(group) for group in carrier.groups] == [1, 39]
+    assert await asyncio.gather(*tasks) == [2 * n for n in range(30)]
+    assert [len(group) for group in carrier.groups] == [1, 29]
 
 
 async def test_a_group_that_stays_out_is_passed_by_as_many_others_as_there_are_lanes() -> None:
@@ -108,7 +108,7 @@ async def test_a_group_is_never_larger_than_its_limit_nor_more_at_once_than_its_
     assert await answers(Grouped(carrier, lanes=3, limit=7, patience=0), range(100)) == [2 * n for n in range(100)]
     assert max(len(group) for group in carrier.groups) == 7
     assert carrier.most_at_once <= 3
-    assert GROUP_LIMIT == 64
+    assert GROUP_LIMIT == 32
 
 
 async def test_a_poisonous_request_is_found_by_halves_and_fails_alone() -> None:
