@@ -11,6 +11,7 @@ import pytest
 
 from deploy.local import state
 from deploy.local.client import Client
+from deploy.local.clock import progress_of
 from deploy.local.demo.run import Outcome, runs_of
 from deploy.local.endpoints import Endpoints
 from deploy.local.settings import SERVICES
@@ -20,8 +21,8 @@ from tests.e2e.stories import broken, predicted, run_demo
 pytestmark = pytest.mark.stack
 
 CHANCE = random.SystemRandom()
-UNTIL = 0.7
-"""The last kill comes at this part of the time that the session's first demo took; later ones are a little faster."""
+FROM, UNTIL = 0.05, 0.7
+"""A kill comes when so many of the events of a demo have been recorded, whatever time that takes."""
 
 
 def restarts(directory: Path, part: str) -> int:
@@ -30,8 +31,14 @@ def restarts(directory: Path, part: str) -> int:
     return running.parts[part].restarts
 
 
-async def kill_after(directory: Path, part: str, seconds: float) -> None:
-    await asyncio.sleep(seconds)
+async def recorded(client: Client) -> int:
+    """How many events all services have sequenced."""
+    return sum(item["head"] for item in (await progress_of(client)).values())
+
+
+async def kill_at(client: Client, directory: Path, part: str, events: float) -> None:
+    while await recorded(client) < events:
+        await asyncio.sleep(0.02)
     running = state.running(directory)
     assert running is not None
     pid = running.parts[part].pid
@@ -39,14 +46,16 @@ async def kill_after(directory: Path, part: str, seconds: float) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-async def disturbed(endpoints: Endpoints, directory: Path, part: str, like: Outcome) -> Outcome:
-    """A demo `like` another, during which `part` is killed, once it has begun and before it has ended."""
-    before, moment = restarts(directory, part), CHANCE.uniform(0.3, UNTIL * like.seconds)
-    print(f"kill -9 {part} {moment:.3f} s after the beginning")  # pytest shows it where the round fails
-    killing = asyncio.create_task(kill_after(directory, part, moment))
-    outcome = await run_demo(endpoints, directory, FOUNDERS)
-    assert killing.done(), "the demo was over before the kill: lower UNTIL"
-    await killing
+async def disturbed(endpoints: Endpoints, directory: Path, part: str, of_a_demo: float) -> Outcome:
+    """A demo, of so many events, during which `part` is killed: once it has begun and before it has ended."""
+    before, share = restarts(directory, part), CHANCE.uniform(FROM, UNTIL)
+    print(f"kill -9 {part} after {share:.3f} of a demo's {of_a_demo:.0f} events")  # shown where the round fails
+    async with Client(endpoints, "faults/watch") as client:
+        at = await recorded(client) + share * of_a_demo
+        killing = asyncio.create_task(kill_at(client, directory, part, at))
+        outcome = await run_demo(endpoints, directory, FOUNDERS)
+        assert killing.done(), "the demo was over before the kill: lower UNTIL"
+        await killing
     assert restarts(directory, part) == before + 1
     return outcome
 
@@ -57,25 +66,31 @@ async def holds(endpoints: Endpoints, directory: Path, outcome: Outcome) -> None
         assert await broken(client, directory) == []
 
 
+@pytest.fixture
+async def of_a_demo(demonstrated: Outcome, client: Client, directory: Path) -> float:
+    """How many events a demo of the session's stack records."""
+    return await recorded(client) / len(runs_of(directory))
+
+
 async def test_a_service_killed_at_any_moment_changes_no_figure(
-    demonstrated: Outcome, endpoints: Endpoints, directory: Path
+    of_a_demo: float, endpoints: Endpoints, directory: Path
 ) -> None:
-    outcome = await disturbed(endpoints, directory, CHANCE.choice(SERVICES), demonstrated)
+    outcome = await disturbed(endpoints, directory, CHANCE.choice(SERVICES), of_a_demo)
     await holds(endpoints, directory, outcome)
 
 
 async def test_a_broker_that_dies_and_comes_back_empty_changes_no_figure(
-    demonstrated: Outcome, endpoints: Endpoints, directory: Path
+    of_a_demo: float, endpoints: Endpoints, directory: Path
 ) -> None:
-    outcome = await disturbed(endpoints, directory, "broker", demonstrated)
+    outcome = await disturbed(endpoints, directory, "broker", of_a_demo)
     await holds(endpoints, directory, outcome)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("part", [*SERVICES, "broker", "postgres"])
 async def test_whatever_part_is_killed_the_figures_stay(
-    part: str, demonstrated: Outcome, fresh_stack: Callable[[], tuple[Path, Endpoints]]
+    part: str, of_a_demo: float, fresh_stack: Callable[[], tuple[Path, Endpoints]]
 ) -> None:
     directory, endpoints = fresh_stack()
-    outcome = await disturbed(endpoints, directory, part, demonstrated)
+    outcome = await disturbed(endpoints, directory, part, of_a_demo)
     await holds(endpoints, directory, outcome)
