@@ -5,13 +5,13 @@ Documents are stable: the same structs give the same bytes.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, get_origin
+from typing import Any
 
 import msgspec
 
 from shared.eventstore.decider import Aggregate
 from shared.eventstore.record import tag_of
-from shared.values.personal import Personal
+from shared.values.personal import Sealed
 
 Schema = dict[str, Any]
 
@@ -33,25 +33,33 @@ def read_document(data: bytes) -> dict[str, Schema]:
 
 
 def _schema(kind: type) -> Schema:
-    schema = msgspec.json.schema(kind, schema_hook=_wire_schema)
     # Through JSON, so that what is compared with a checked-in file is what a file can hold.
-    found: Schema = msgspec.json.decode(msgspec.json.encode(schema))
-    return found
+    schema: Schema = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(kind)))
+    sealed = {f"#/$defs/{name}" for name in schema["$defs"] if name.startswith(Sealed.__name__)}
+    schema["$defs"] = {name: found for name, found in schema["$defs"].items() if f"#/$defs/{name}" not in sealed}
+    described: Schema = _described(schema, sealed)
+    return described
 
 
-def _wire_schema(kind: type) -> Schema:
-    """What msgspec does not know: a personal value, as `shared.eventstore.record.sealed_to_json` writes it."""
-    if get_origin(kind) is not Personal and kind is not Personal:
-        raise NotImplementedError(kind)
-    return {
-        "type": "object",
-        "description": "Personal data, sealed under its subject's key; `box` is base64 of nonce, ciphertext and tag.",
-        "x-personal": True,
-        "properties": {
-            "subject": {"type": "string"},
-            "alg": {"type": "string"},
-            "field": {"type": "integer"},
-            "box": {"type": "string", "contentEncoding": "base64"},
-        },
-        "required": ["subject", "alg", "field", "box"],
-    }
+def _described(schema: Any, sealed: set[str]) -> Any:
+    """With each personal value marked as such where it stands."""
+    if isinstance(schema, list):
+        return [_described(item, sealed) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return SEALED if schema.get("$ref") in sealed else {key: _described(item, sealed) for key, item in schema.items()}
+
+
+SEALED: Schema = {
+    "type": "object",
+    "description": "Personal data, sealed under its subject's key; `box` is base64 of nonce, ciphertext and tag.",
+    "x-personal": True,
+    "properties": {
+        "subject": {"type": "string"},
+        "alg": {"type": "string"},
+        "field": {"type": "integer"},
+        "box": {"type": "string", "contentEncoding": "base64"},
+    },
+    "required": ["subject", "alg", "field", "box"],
+}
+"""What `shared.values.personal.Sealed` is in JSON."""

@@ -4,7 +4,7 @@ A domain is three pure functions and no base class: `initial() -> State`, `evolv
 `decide(command, state) -> Decision`. This module imports nothing that does I/O, so that `domain/` may import it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
@@ -112,6 +112,18 @@ def no_limits(state: Any, event: Any) -> Iterable[LimitChange]:
 
 def no_rows(stream: str, state: Any, event: Any) -> Iterable[Row]:
     return ()
+
+
+def by_type(steps: Mapping[type[Event], Callable[[S, Any], S]]) -> Callable[[S, Event], S]:
+    """An `evolve` that knows its step by the event's class.
+
+    For long unions: a `match` asks one class after another, which costs a fold of twenty of them half its time.
+    """
+
+    def evolve(state: S, event: Event) -> S:
+        return steps[type(event)](state, event)
+
+    return evolve
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from shared.eventstore.decider import Aggregate, Event
-from shared.eventstore.record import EventTypes, sealed_from_json
+from shared.eventstore.record import EventTypes
 
 S = TypeVar("S")
 
@@ -75,7 +75,7 @@ class _Payloads:
     def __init__(self, types: EventTypes, aggregate: Aggregate[Any]) -> None:
         self._types = types
         events = GenericAlias(list, (reduce(or_, aggregate.events),))
-        self._decoder: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(events, dec_hook=sealed_from_json)
+        self._decoder: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(events)
 
     def decode(self, payloads: bytes) -> Sequence[Event]:
         array = b"[" + payloads + b"]"

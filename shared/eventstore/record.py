@@ -5,7 +5,6 @@ written: it is what Kafka carries, what the archive keeps, and what the leaf has
 exist in memory only.
 """
 
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from shared.eventstore.decider import Aggregate, Event
-from shared.values.personal import Clear, Personal, Sealed
+from shared.values.personal import Clear, Sealed
 
 
 class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,28 +73,6 @@ class Upcast(NamedTuple):
     by: Upcaster
 
 
-def sealed_from_json(annotation: type, value: Any) -> Any:
-    """What stands for a `Personal` field in a payload; a hook for decoders of events."""
-    if getattr(annotation, "__origin__", annotation) is Personal:
-        return Sealed(value["subject"], value["alg"], value["field"], a2b_base64(value["box"]))
-    raise NotImplementedError(annotation)
-
-
-def sealed_to_json(value: Sealed[Any]) -> dict[str, str | int]:
-    return {
-        "subject": value.subject,
-        "alg": value.algorithm,
-        "field": value.field,
-        "box": b2a_base64(value.box, newline=False).decode(),
-    }
-
-
-def _encode_sealed_only(value: Any) -> Any:
-    if isinstance(value, Sealed):
-        return sealed_to_json(value)
-    raise TypeError(f"{type(value).__name__} must not be encoded")
-
-
 class EventTypes:
     """The event types that a service writes and reads, by tag, with upcasters from older versions.
 
@@ -114,7 +91,7 @@ class EventTypes:
                 if tag in self._decoders:
                     raise ValueError(f"two event classes share the tag {tag}")
                 self._tags[kind] = tag
-                self._decoders[tag] = msgspec.json.Decoder(kind, dec_hook=sealed_from_json)
+                self._decoders[tag] = msgspec.json.Decoder(kind)
 
     def tag(self, event: Event) -> str:
         return self._tags[type(event)]
@@ -157,11 +134,11 @@ def encode_payload(event: Event, seal: Callable[[Clear[Any], int], Sealed[Any]] 
 
     def hook(value: Any) -> Any:
         nonlocal field
-        if isinstance(value, Clear):
-            if seal is None:
-                raise TypeError("a personal value met an encoder that has no key")
-            field += 1
-            return sealed_to_json(seal(value, field))
-        return _encode_sealed_only(value)
+        if not isinstance(value, Clear):
+            raise TypeError(f"{type(value).__name__} must not be encoded")
+        if seal is None:
+            raise TypeError("a personal value met an encoder that has no key")
+        field += 1
+        return seal(value, field)
 
     return msgspec.json.encode(event, enc_hook=hook)

@@ -94,7 +94,7 @@ def _screened(claim: Claim, version: PolicyVersion) -> Claim:
         screening.policy_version,
         str(screening.amount),
         msgspec.to_builtins(screening.facts),
-        msgspec.to_builtins(list(screening.results)),
+        msgspec.json.decode(screening.results),
         screening.holds_place,
     )
     return claim

@@ -5,16 +5,8 @@ from decimal import Decimal
 import msgspec
 
 from services.subsidy.domain.claim import Claim, Hold
-from services.subsidy.domain.screening import FactValue
+from services.subsidy.domain.screening import RuleResult
 from shared.eventstore.listing import Listed
-
-
-class ShownRule(msgspec.Struct, frozen=True):
-    rule: str
-    clause: str
-    text: str
-    passed: bool | None
-    facts: dict[str, FactValue]
 
 
 class ShownClaim(msgspec.Struct, frozen=True):
@@ -34,7 +26,7 @@ class ShownClaim(msgspec.Struct, frozen=True):
     notice_id: str | None
     payment_batch_id: str | None
     reasons: tuple[str, ...]
-    screening: tuple[ShownRule, ...]
+    screening: tuple[RuleResult, ...] | msgspec.Raw
 
 
 def shown(id: str, claim: Claim) -> ShownClaim:
@@ -58,11 +50,13 @@ def shown(id: str, claim: Claim) -> ShownClaim:
         notice_id=claim.notice_id,
         payment_batch_id=claim.batch_id,
         reasons=claim.reasons,
-        screening=tuple(
-            ShownRule(result.rule, result.clause, result.text, result.passed, result.facts)
-            for result in claim.screening
-        ),
+        screening=_as_it_stands(claim),
     )
+
+
+def _as_it_stands(claim: Claim) -> tuple[RuleResult, ...] | msgspec.Raw:
+    """Until the payee is answered for, what was written when the claim was screened: not decoded to be encoded."""
+    return claim.screening if claim.results is None or claim.payee_matches is not None else claim.results
 
 
 def listed(id: str, claim: Claim) -> Listed:

@@ -1,13 +1,14 @@
 """Claim: one founder's request for one subsidy, from submission to payment.   (沪人社规〔2023〕7号 二(二))"""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from services.subsidy.domain.screening import Facts, RuleResult
+from services.subsidy.domain.screening import Facts, Results, RuleResult, results_of
 from shared.eventstore.decider import (
     Aggregate,
     Event,
@@ -17,6 +18,7 @@ from shared.eventstore.decider import (
     Take,
     TakePlace,
     Use,
+    by_type,
 )
 from shared.values.ids import (
     CertificateId,
@@ -81,7 +83,7 @@ class ClaimScreened(Event, frozen=True, tag="subsidy.ClaimScreened.v1"):
     policy_version: str
     amount: Decimal
     facts: Facts
-    results: tuple[RuleResult, ...]
+    results: Results
     holds_place: bool
     places: int
 
@@ -230,7 +232,8 @@ class Claim(msgspec.Struct, frozen=True):
     policy_version: str | None = None
     amount: Decimal | None = None
     facts: Facts | None = None
-    screening: tuple[RuleResult, ...] = ()
+    results: Results | None = None
+    payee_matches: bool | None = None
     holds_place: bool = False
     places: int = 0
     holds: tuple[Hold, ...] = ()
@@ -254,95 +257,148 @@ class Claim(msgspec.Struct, frozen=True):
         """Registry has confirmed the account that stands now, or the version does not ask.   (B-19)"""
         return all(result.passed for result in self.screening if result.rule == "payee")
 
+    @property
+    def screening(self) -> tuple[RuleResult, ...]:
+        """The rules' results as they stand: those of the screening, and registry's answer about the account."""
+        found = () if self.results is None else results_of(self.results)
+        return found if self.payee_matches is None else tuple(_answered(result, self.payee_matches) for result in found)
+
     def held_for(self, *reasons: HoldReason) -> Hold | None:
         return next((hold for hold in self.holds if hold.reason in reasons), None)
 
 
-def evolve(claim: Claim, event: ClaimEvent) -> Claim:
-    replace = msgspec.structs.replace
-    match event:
-        case ClaimSubmitted():
-            return replace(claim, submission=event, status="submitted", payee=event.payee, payee_accounts=1)
-        case ClaimScreened():
-            return replace(
-                claim,
-                policy_version=event.policy_version,
-                amount=event.amount,
-                facts=event.facts,
-                screening=event.results,
-                holds_place=claim.holds_place or event.holds_place,
-                places=event.places,
-            )
-        case PayeeChecked():
-            return replace(claim, screening=_with_payee(claim.screening, event.matches))
-        case ClaimReviewed():
-            return replace(claim, status="under_review", reviewer=event.reviewer)
-        case ClaimApproved():
-            return replace(
-                claim,
-                status="approved",
-                approver=event.approver,
-                policy_version=event.policy_version,
-                amount=event.amount,
-                budget_line=event.budget_line,
-            )
-        case ClaimNoticed():
-            return replace(claim, status="in_public_notice", notice_id=event.notice_id)
-        case NoticeEnded():
-            return _settled(replace(claim, notice_ended=True))
-        case PaymentReserved():
-            return replace(claim, batch_id=event.batch_id)
-        case PaymentOrdered():
-            return replace(claim, status="payment_ordered", attempts=event.attempt)
-        case ClaimPaid():
-            return replace(claim, status="paid")
-        case CorrectionRequested():
-            return replace(
-                claim,
-                status="correction_requested",
-                corrections_asked=claim.corrections_asked + 1,
-                correction_due=event.due_on,
-            )
-        case ClaimCorrected():
-            status: Status = "payable" if claim.status in ("payment_returned", "payable") else "submitted"
-            return replace(
-                claim,
-                status=status,
-                payee=event.payee,
-                payee_accounts=claim.payee_accounts + 1,
-                screening=_with_payee(claim.screening, None),
-                correction_due=None,
-            )
-        case ClaimRejected():
-            return replace(claim, status="rejected", reasons=event.reasons, holds=(), holds_place=False)
-        case ClaimWithdrawn():
-            return replace(claim, status="withdrawn", holds=(), holds_place=False)
-        case ClaimHeld():
-            return replace(claim, holds=(*claim.holds, Hold(event.reason, event.since, event.waiting_for)))
-        case HoldLifted():
-            return _settled(replace(claim, holds=tuple(hold for hold in claim.holds if hold.reason != event.reason)))
-        case PaymentDropped():
-            return replace(claim, batch_id=None)
-        case PaymentReturned():
-            return replace(claim, status="payment_returned", batch_id=None, reasons=(event.reason,))
-        case PaymentUnknown():
-            return replace(claim, status="payment_unknown")
+def _answered(result: RuleResult, matches: bool) -> RuleResult:
+    if result.rule != "payee":
+        return result
+    return replace(result, passed=matches, facts={"holder_is_claimant": matches})
 
 
-def _with_payee(results: tuple[RuleResult, ...], matches: bool | None) -> tuple[RuleResult, ...]:
-    return tuple(
-        msgspec.structs.replace(result, passed=matches, facts={"holder_is_claimant": matches})
-        if result.rule == "payee"
-        else result
-        for result in results
+def _submitted(claim: Claim, event: ClaimSubmitted) -> Claim:
+    return replace(claim, submission=event, status="submitted", payee=event.payee, payee_accounts=1)
+
+
+def _screened(claim: Claim, event: ClaimScreened) -> Claim:
+    return replace(
+        claim,
+        policy_version=event.policy_version,
+        amount=event.amount,
+        facts=event.facts,
+        results=event.results,
+        holds_place=claim.holds_place or event.holds_place,
+        places=event.places,
     )
+
+
+def _payee_checked(claim: Claim, event: PayeeChecked) -> Claim:
+    return replace(claim, payee_matches=event.matches)
+
+
+def _correction_requested(claim: Claim, event: CorrectionRequested) -> Claim:
+    asked = claim.corrections_asked + 1
+    return replace(claim, status="correction_requested", corrections_asked=asked, correction_due=event.due_on)
+
+
+def _corrected(claim: Claim, event: ClaimCorrected) -> Claim:
+    status: Status = "payable" if claim.status in ("payment_returned", "payable") else "submitted"
+    accounts = claim.payee_accounts + 1
+    return replace(
+        claim, status=status, payee=event.payee, payee_accounts=accounts, payee_matches=None, correction_due=None
+    )
+
+
+def _reviewed(claim: Claim, event: ClaimReviewed) -> Claim:
+    return replace(claim, status="under_review", reviewer=event.reviewer)
+
+
+def _approved(claim: Claim, event: ClaimApproved) -> Claim:
+    return replace(
+        claim,
+        status="approved",
+        approver=event.approver,
+        policy_version=event.policy_version,
+        amount=event.amount,
+        budget_line=event.budget_line,
+    )
+
+
+def _rejected(claim: Claim, event: ClaimRejected) -> Claim:
+    return replace(claim, status="rejected", reasons=event.reasons, holds=(), holds_place=False)
+
+
+def _withdrawn(claim: Claim, event: ClaimWithdrawn) -> Claim:
+    return replace(claim, status="withdrawn", holds=(), holds_place=False)
+
+
+def _held(claim: Claim, event: ClaimHeld) -> Claim:
+    return replace(claim, holds=(*claim.holds, Hold(event.reason, event.since, event.waiting_for)))
+
+
+def _lifted(claim: Claim, event: HoldLifted) -> Claim:
+    return _settled(replace(claim, holds=tuple(hold for hold in claim.holds if hold.reason != event.reason)))
+
+
+def _noticed(claim: Claim, event: ClaimNoticed) -> Claim:
+    return replace(claim, status="in_public_notice", notice_id=event.notice_id)
+
+
+def _notice_ended(claim: Claim, event: NoticeEnded) -> Claim:
+    return _settled(replace(claim, notice_ended=True))
+
+
+def _reserved(claim: Claim, event: PaymentReserved) -> Claim:
+    return replace(claim, batch_id=event.batch_id)
+
+
+def _dropped(claim: Claim, event: PaymentDropped) -> Claim:
+    return replace(claim, batch_id=None)
+
+
+def _ordered(claim: Claim, event: PaymentOrdered) -> Claim:
+    return replace(claim, status="payment_ordered", attempts=event.attempt)
+
+
+def _paid(claim: Claim, event: ClaimPaid) -> Claim:
+    return replace(claim, status="paid")
+
+
+def _returned(claim: Claim, event: PaymentReturned) -> Claim:
+    return replace(claim, status="payment_returned", batch_id=None, reasons=(event.reason,))
+
+
+def _unknown(claim: Claim, event: PaymentUnknown) -> Claim:
+    return replace(claim, status="payment_unknown")
 
 
 def _settled(claim: Claim) -> Claim:
     """A noticed claim becomes payable when its notice has ended and nobody's objection is open."""
     if claim.status == "in_public_notice" and claim.notice_ended and not claim.held_for("objection"):
-        return msgspec.structs.replace(claim, status="payable")
+        return replace(claim, status="payable")
     return claim
+
+
+evolve: Callable[[Claim, Event], Claim] = by_type(
+    {
+        ClaimSubmitted: _submitted,
+        ClaimScreened: _screened,
+        PayeeChecked: _payee_checked,
+        CorrectionRequested: _correction_requested,
+        ClaimCorrected: _corrected,
+        ClaimReviewed: _reviewed,
+        ClaimApproved: _approved,
+        ClaimRejected: _rejected,
+        ClaimWithdrawn: _withdrawn,
+        ClaimHeld: _held,
+        HoldLifted: _lifted,
+        ClaimNoticed: _noticed,
+        NoticeEnded: _notice_ended,
+        PaymentReserved: _reserved,
+        PaymentDropped: _dropped,
+        PaymentOrdered: _ordered,
+        ClaimPaid: _paid,
+        PaymentReturned: _returned,
+        PaymentUnknown: _unknown,
+    }
+)
 
 
 # -- limits: what the events hold ------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from services.subsidy.domain.policy import PolicyVersion
 from services.subsidy.domain.screening import Facts, screen
 from shared.eventstore.decider import Decision, Rejection
 from shared.values.calendar import add_working_days
+from shared.values.encoded import encoded
 from shared.values.ids import NoticeId, PaymentBatchId
 
 # -- commands and decide: what may happen next ------------------------------------------------------------------------
@@ -232,7 +233,12 @@ def screened(policy: PolicyVersion, facts: Facts) -> ClaimScreened:
     results = screen(policy, facts)
     free = any(result.rule == "limit" and result.passed for result in results)
     return ClaimScreened(
-        policy.version, policy.parameters.amount, facts, results, holds_place=free, places=policy.parameters.places
+        policy.version,
+        policy.parameters.amount,
+        facts,
+        encoded(results),
+        holds_place=free,
+        places=policy.parameters.places,
     )
 
 

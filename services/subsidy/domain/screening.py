@@ -6,12 +6,14 @@ Rules pre-screen; they approve nothing and reject nothing on their own (个人�
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
 
 from services.subsidy.domain.policy import PolicyVersion, Rule
 from shared.values.calendar import add_months, anniversary
 from shared.values.districts import district_of_area
+from shared.values.encoded import encodes
 
 FactValue = str | int | bool | None
 
@@ -50,6 +52,16 @@ class RuleResult(msgspec.Struct, frozen=True):
     text: str
     passed: bool | None
     facts: dict[str, FactValue]
+
+
+Results = Annotated[msgspec.Raw, encodes(tuple[RuleResult, ...])]
+"""The results of all rules, in the version's order, as they were written."""
+
+_results = msgspec.json.Decoder(tuple[RuleResult, ...])
+
+
+def results_of(written: Results) -> tuple[RuleResult, ...]:
+    return _results.decode(written)
 
 
 def screen(policy: PolicyVersion, facts: Facts) -> tuple[RuleResult, ...]:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, NewType, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin
 from uuid import UUID
 
 import msgspec
@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from shared.eventstore.decider import Event
 from shared.eventstore.record import encode_payload
+from shared.values.encoded import KIND, encoded
 from shared.values.ids import PREFIXES, new_id
-from shared.values.personal import Clear, Personal, Sealed
+from shared.values.personal import Clear, Sealed
 
 DAY = date(2025, 3, 3)
 MOMENT = datetime(2025, 3, 3, 1, tzinfo=UTC)
@@ -44,9 +45,11 @@ def _example(kind: Any, name: str) -> Any:
     if isinstance(kind, NewType):
         prefix = PREFIXES.get(kind.__name__)
         return new_id(prefix, UUID(int=7 << 76 | 2 << 62 | 1)) if prefix else _example(kind.__supertype__, name)
+    if origin is Annotated:
+        return encoded(_example(arguments[1].extra[KIND], name))
     if origin is Literal:
         return arguments[0]
-    if origin is Personal:
+    if origin is Sealed:
         return Clear(SUBJECT, _example(arguments[0], name))
     if origin in (Union, UnionType):
         return _example(next(item for item in arguments if item is not type(None)), name)
@@ -76,9 +79,11 @@ def anything_like(kind: Any) -> st.SearchStrategy[Any]:
         if prefix is None:
             return anything_like(kind.__supertype__)
         return st.uuids().map(lambda uuid: new_id(prefix, uuid))
+    if origin is Annotated:
+        return anything_like(arguments[1].extra[KIND]).map(encoded)
     if origin is Literal:
         return st.sampled_from(arguments)
-    if origin is Personal:
+    if origin is Sealed:
         return anything_like(arguments[0]).map(lambda value: Clear(SUBJECT, value))
     if origin in (Union, UnionType):
         return st.one_of([anything_like(item) for item in arguments])
