@@ -1,6 +1,7 @@
 """Subsidy: policies, claims, notices, budgets, payments. Where its parts are put together."""
 
 from services.subsidy.api import claims, notices, payments, policies, public_notices
+from services.subsidy.api.claim_view import CLAIM_VIEW
 from services.subsidy.api.claim_view import listed as listed_claim
 from services.subsidy.domain.budget import BUDGET_LINE
 from services.subsidy.domain.claim import CLAIM
@@ -26,6 +27,7 @@ DEFINITION = ServiceDefinition(
         Lister("budget", BUDGET_LINE, payments.listed_budget),
         Lister("payment-batch", PAYMENT_BATCH, payments.listed_batch),
     ),
+    views=(CLAIM_VIEW,),
     sources=("registry", "training"),
     listens=LISTENS,
     processes=PROCESSES,

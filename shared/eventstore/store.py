@@ -16,7 +16,7 @@ from shared.eventstore.interruptions import Contended, TwinStillRunning
 from shared.eventstore.needs import Found, IdempotencyKey, Needs, StoredAnswer, StoredEvent
 from shared.eventstore.record import Actor, EventTypes, UnknownEventType, Upcast
 from shared.eventstore.turns import HeldTurns, Turns
-from shared.eventstore.work import Answer, Handler, NeedsMore, Work
+from shared.eventstore.work import Answer, Handler, NeedsMore, View, Work
 from shared.testing.fault_points import FaultPoint, reached
 from shared.values.ids import uuid7
 from shared.values.personal import REDACTED, Redacted, Sealed
@@ -25,6 +25,8 @@ from shared.vault.keys import Keyring, unseal
 ATTEMPTS = 12
 PAUSE = 0.01
 TWIN_PATIENCE = 5.0
+VIEWED = b"viewed\0"
+"""How a kept answer begins that was the view of a stream; a sealed one begins with twelve random bytes."""
 
 LOAD = "select * from load($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 APPEND = f"select * from append({', '.join(f'${n}' for n in range(1, 39))})"
@@ -50,12 +52,14 @@ class Carried(msgspec.Struct, frozen=True):
     repeated: bool = False
 
 
+_viewed = msgspec.msgpack.Decoder(tuple[int, str, int])
+
+
 class _Append(msgspec.Struct):
     work: Work
     context: Context
     key: IdempotencyKey | None
-    answer: Answer
-    sealed_answer: bytes | None
+    answer: bytes | None
 
 
 class _Result(msgspec.Struct):
@@ -74,11 +78,13 @@ class Store:
         keyring: Keyring,
         *,
         upcasts: Iterable[Upcast] = (),
+        views: Iterable[View[Any]] = (),
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.pool = pool
         self.types = EventTypes(aggregates, upcasts)
         self.keyring = keyring
+        self._views = {view.aggregate.prefix: view for view in views}
         self.appended = asyncio.Event()
         self._wall = wall
         self._load: Grouped[tuple[Needs, IdempotencyKey | None], Found] = Grouped(
@@ -120,7 +126,7 @@ class Store:
             for attempt in range(ATTEMPTS):
                 found = await self._load((needs, key))
                 if key is not None and (stored := found.answers.get((key.client, key.key))) is not None:
-                    return self._stored(stored, key)
+                    return await self._stored(stored, key)
                 work = Work(found, needs, self.types, self.keyring, found.clock or self._wall())
                 try:
                     outcome = handler(work)
@@ -131,8 +137,8 @@ class Store:
                     continue
                 if isinstance(outcome, Rejection) or not work.events:
                     return Carried(outcome)
-                sealed = None if key is None else self._sealed(outcome, key)
-                result = await self._append(_Append(work, context, key, outcome, sealed))
+                kept = None if key is None else self._kept(outcome, key)
+                result = await self._append(_Append(work, context, key, kept))
                 match result.outcome:
                     case "ok":
                         self.appended.set()
@@ -140,7 +146,7 @@ class Store:
                     case "repeated":
                         assert key is not None
                         assert result.stored is not None
-                        return self._stored(result.stored, key)
+                        return await self._stored(result.stored, key)
                     case "version":
                         if result.detail is not None:
                             await turns.take(result.detail)
@@ -151,14 +157,23 @@ class Store:
             turns.give_back()
         raise Contended
 
-    def _stored(self, stored: StoredAnswer, key: IdempotencyKey) -> Carried:
+    def _kept(self, answer: Answer, key: IdempotencyKey) -> bytes:
+        """What is kept of an answer: where to look for what it showed, or all of it, sealed."""
+        if answer.viewed:
+            return VIEWED + msgspec.msgpack.encode((answer.status, answer.stream, answer.version))
+        return self.keyring.seal_answer(msgspec.msgpack.encode(answer), _answer_name(key))
+
+    async def _stored(self, stored: StoredAnswer, key: IdempotencyKey) -> Carried:
         if stored.fingerprint != key.fingerprint:
             raise KeyReused
+        if stored.answer.startswith(VIEWED):
+            status, stream, version = _viewed.decode(stored.answer[len(VIEWED) :])
+            view = self._views[stream.partition("_")[0]]
+            history = (await self.look(Needs(streams=(stream,)))).history(stream)
+            state = view.aggregate.fold(stored.event for stored in history[:version])
+            return Carried(view.of(stream, state, version, status), repeated=True)
         answer = self.keyring.open_answer(stored.answer, _answer_name(key))
         return Carried(msgspec.msgpack.decode(answer, type=Answer), repeated=True)
-
-    def _sealed(self, answer: Answer, key: IdempotencyKey) -> bytes:
-        return self.keyring.seal_answer(msgspec.msgpack.encode(answer), _answer_name(key))
 
     async def _after_twin(self, name: tuple[str, str]) -> None:
         """Wait for a twin in this process; those of other processes are waited for at the row."""
@@ -317,7 +332,7 @@ def _append_arguments(group: Sequence[_Append]) -> list[Any]:
                 context.traceparent,
                 None if key is None else key.key,
                 None if key is None else key.fingerprint,
-                item.sealed_answer,
+                item.answer,
                 None if key is None else key.keep,
             )
         )

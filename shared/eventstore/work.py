@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -40,6 +40,19 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
     stream: str | None = None
     version: int = 0
+    viewed: bool = False
+    """Whether `body` is what the `View` of the stream's kind makes of it: then it can be made again at any time."""
+
+
+class View(NamedTuple, Generic[S]):
+    """How the state of a stream is shown to callers: `show(stream, state)` becomes JSON."""
+
+    aggregate: Aggregate[S]
+    show: Callable[[str, S], Any]
+
+    def of(self, stream: str, state: S, version: int, status: int = 200) -> Answer:
+        """The answer that shows a stream as it is at `version`."""
+        return Answer(status, msgspec.json.encode(self.show(stream, state)), stream, version, viewed=True)
 
 
 MAX_EVENT = 256 * 1024

@@ -11,6 +11,7 @@ from shared.eventstore.listing import Lister
 from shared.eventstore.process import Process
 from shared.eventstore.record import Upcast
 from shared.eventstore.store import Store
+from shared.eventstore.work import View
 from shared.messaging.heads import HeadEffect
 from shared.messaging.inbox import Effect
 from shared.messaging.intake import Listens
@@ -33,6 +34,8 @@ class ServiceDefinition:
     """Raised with any change of what `listers` show: the lists are then built anew beside the live ones."""
     upcasts: Sequence[Upcast] = ()
     """How events of older versions are read as those of newer ones."""
+    views: Sequence[View[Any]] = ()
+    """How answers show streams: an answer that is a view is made again for a repeated request, not kept."""
     limits_apart: frozenset[str] = frozenset()
     """Scopes of unique limits that no event may carry, such as keyed hashes; a rebuild leaves them alone."""
     sources: Sequence[str] = ()

@@ -76,7 +76,9 @@ class Parts:
         keyring = Keyring(FileMasterKey(settings.secret(definition.name, "master.key")))
         self.signer = Signer.from_file(settings.secret(definition.name, "log-signing.pem"), definition.name)
         self.peers = Peers(settings, definition.name)
-        self.store = Store(self.pool, definition.aggregates, keyring, upcasts=definition.upcasts)
+        self.store = Store(
+            self.pool, definition.aggregates, keyring, upcasts=definition.upcasts, views=definition.views
+        )
         self.derived = Derived(self.pool, self.store.types, definition.limits_apart)
         self.reader = LogReader(self.pool)
         await self.reader.start()

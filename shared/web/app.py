@@ -43,7 +43,8 @@ def create_app(service: str, title: str, routers: Sequence[APIRouter], lifespan:
     app.state.service = service
     app.state.metrics = metrics
     for router in routers:
-        app.include_router(router)
+        # As they are: an included router is asked twice whether it has the route, and adds nothing to these.
+        app.router.routes.extend(router.routes)
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)

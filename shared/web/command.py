@@ -1,6 +1,6 @@
 """From a request to a command and back: one way for every POST."""
 
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -12,13 +12,15 @@ from shared.eventstore.decider import FieldError, Rejection
 from shared.eventstore.interruptions import Contended, TwinStillRunning
 from shared.eventstore.needs import IdempotencyKey, Needs
 from shared.eventstore.store import Context, KeyReused, Store
-from shared.eventstore.work import Answer, Handler, Work
+from shared.eventstore.work import Answer, Handler, View, Work
 from shared.telemetry.traces import traceparent_of
 from shared.values.ids import uuid7
 from shared.web.caller import Caller, caller_of
 from shared.web.problem import Problem, of_rejection
 
 KEY_LENGTH = 255
+
+S = TypeVar("S")
 
 
 def store_of(request: Request) -> Store:
@@ -92,6 +94,11 @@ async def _idempotency_key(request: Request, caller: Caller) -> IdempotencyKey |
 def answer(work: Work, stream: str, body: Any, status: int = 200) -> Answer:
     """An answer about a stream, with its version for the ETag and the consistency token."""
     return Answer(status, msgspec.json.encode(body), stream, work.version(stream))
+
+
+def viewed(work: Work, view: View[S], stream: str, status: int = 200) -> Answer:
+    """The answer that shows a stream as the command leaves it; nothing of it need be kept."""
+    return view.of(stream, work.state(view.aggregate, stream), work.version(stream), status)
 
 
 def unknown(what: str, pointer: str | None = None) -> Rejection:

@@ -1,15 +1,18 @@
 """Routes that check their caller, and bodies that refuse what they do not know."""
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
+from starlette.types import Receive, Scope, Send
 
 from shared.web.caller import PUBLIC, admit, allowed
+
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "default": {
@@ -35,21 +38,30 @@ class GuardedRoute(APIRoute):
             extra["security"] = [{"bearer": []}]
         options["openapi_extra"] = extra
         options["responses"] = {**PROBLEMS, **(options.get("responses") or {})}
+        self._direct = _guarded(endpoint, patterns) if _takes_the_request_alone(endpoint) else None
         super().__init__(path, endpoint, **options)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = self.endpoint if _takes_the_request_alone(self.endpoint) else super().get_route_handler()
-        patterns = allowed(self.endpoint)
+    def get_route_handler(self) -> Handle:
+        return self._direct or _guarded(super().get_route_handler(), allowed(self.endpoint))
 
-        async def guarded(request: Request) -> Response:
-            admit(request, patterns)
-            return await handle(request)
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._direct is None or scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)
+        else:
+            response = await self._direct(Request(scope, receive, send))
+            await response(scope, receive, send)
 
-        return guarded
+
+def _guarded(handle: Handle, patterns: Sequence[str]) -> Handle:
+    async def guarded(request: Request) -> Response:
+        admit(request, patterns)
+        return await handle(request)
+
+    return guarded
 
 
 def _takes_the_request_alone(endpoint: Callable[..., Any]) -> bool:
-    """Such an endpoint leaves nothing for FastAPI to solve or to serialise: 5 % of a claim's time."""
+    """Such an endpoint leaves nothing for FastAPI to solve, to serialise or to close: 7 % of a claim's time."""
     signature = inspect.signature(endpoint, eval_str=True)
     return (
         inspect.iscoroutinefunction(endpoint)

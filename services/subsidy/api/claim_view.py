@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import msgspec
 
-from services.subsidy.domain.claim import Claim, Hold
+from services.subsidy.domain.claim import CLAIM, Claim, Hold
 from services.subsidy.domain.screening import RuleResult
 from shared.eventstore.listing import Listed
+from shared.eventstore.work import View
 
 
 class ShownClaim(msgspec.Struct, frozen=True):
@@ -57,6 +58,9 @@ def shown(id: str, claim: Claim) -> ShownClaim:
 def _as_it_stands(claim: Claim) -> tuple[RuleResult, ...] | msgspec.Raw:
     """Until the payee is answered for, what was written when the claim was screened: not decoded to be encoded."""
     return claim.screening if claim.results is None or claim.payee_matches is not None else claim.results
+
+
+CLAIM_VIEW = View(CLAIM, shown)
 
 
 def listed(id: str, claim: Claim) -> Listed:

@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from services.subsidy.api.claim_view import shown
+from services.subsidy.api.claim_view import CLAIM_VIEW
 from services.subsidy.domain.budget import line_of
 from services.subsidy.domain.claim import (
     BUDGET,
@@ -42,7 +42,7 @@ from shared.values.ids import CertificateId, ClaimId, InstitutionId, Organisatio
 from shared.values.personal import Clear
 from shared.web.body import declares, read_body
 from shared.web.caller import Caller, allow, caller_of
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import command, store_of, unknown, viewed
 from shared.web.facts import ensure_known
 from shared.web.fields import AccountNumber, Code, District, Name, OrganisationRef, PersonRef, Text
 from shared.web.lists import page
@@ -138,8 +138,8 @@ async def submit(request: Request) -> Response:
         )
         if isinstance(decision, Rejection):
             return decision
-        claim = work.append(CLAIM, claim_id, decision)
-        return answer(work, claim_id, shown(claim_id, claim), 201)
+        work.append(CLAIM, claim_id, decision)
+        return viewed(work, CLAIM_VIEW, claim_id, 201)
 
     try:
         return await command(request, needs, handle, on_behalf_of=body.person_id, location="/v1/claims/{id}")
@@ -300,7 +300,8 @@ def _carried(work: Work, claim_id: str, wanted: ClaimCommand) -> Answer | Reject
     decision = decide(wanted, work.state(CLAIM, claim_id))
     if isinstance(decision, Rejection):
         return decision
-    return answer(work, claim_id, shown(claim_id, work.append(CLAIM, claim_id, decision)))
+    work.append(CLAIM, claim_id, decision)
+    return viewed(work, CLAIM_VIEW, claim_id)
 
 
 def _not_yours(request: Request, claim: Claim, role: str) -> Rejection | None:
@@ -343,7 +344,7 @@ async def read(request: Request, claim_id: str) -> Response:
     claim = work.state(CLAIM, claim_id) if claim_id.startswith("clm_") else Claim()
     if claim.submission is None or not _may_see(caller_of(request), claim.submission):
         raise of_rejection(unknown("申请"))
-    found = answer(work, claim_id, shown(claim_id, claim))
+    found = viewed(work, CLAIM_VIEW, claim_id)
     return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
 
 

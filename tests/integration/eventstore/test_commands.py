@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from shared.eventstore import store as stores
@@ -12,9 +13,9 @@ from shared.eventstore.derived import Derived
 from shared.eventstore.interruptions import TwinStillRunning
 from shared.eventstore.needs import Needs
 from shared.eventstore.store import APPEND, KeyReused, Store, new_context
-from shared.eventstore.work import Answer, ErasedSubject, Work
+from shared.eventstore.work import Answer, ErasedSubject, View, Work
 from shared.values.personal import REDACTED, Clear
-from tests.integration.eventstore.account import ACCOUNT, Closed, Opened
+from tests.integration.eventstore.account import ACCOUNT, Account, Closed, Moved, Opened
 from tests.integration.eventstore.commands import ACTOR, key, move, open_account, rejected, set_bound, spend, stream_of
 
 
@@ -200,6 +201,33 @@ async def test_stored_answers_are_sealed(store: Store, pool: asyncpg.Pool) -> No
     stream = stream_of(await open_account(store, "sealed", idempotency=key("k")))
     answer = await pool.fetchval("select answer from idempotency")
     assert stream.encode() not in answer
+
+
+async def test_an_answer_that_is_a_view_is_made_again_as_it_was(
+    store: Store, other_store: Store, pool: asyncpg.Pool
+) -> None:
+    """Not even a name of the state is kept: a repeat gets the state that its command left, whatever came since."""
+    view: View[Account] = View(ACCOUNT, lambda stream, account: {"id": stream, "account": account})
+    viewing = Store(pool, [ACCOUNT], store.keyring, views=[view])
+    stream = stream_of(await open_account(store, "told-again"))
+
+    def move_one(work: Work) -> Answer:
+        account = work.append(ACCOUNT, stream, [Moved(1)])
+        return view.of(stream, account, work.version(stream), 201)
+
+    async def carried() -> tuple[bool, object]:
+        carried = await viewing.carry_out(Needs(streams=(stream,)), move_one, new_context(ACTOR), key("again"))
+        return carried.repeated, carried.outcome
+
+    first = await carried()
+    await move(other_store, stream, by=7)
+    again = await carried()
+    assert (first[0], again[0]) == (False, True)
+    assert again[1] == first[1]
+    assert isinstance(first[1], Answer)
+    assert (first[1].status, msgspec.json.decode(first[1].body)["account"]["total"]) == (201, 1)
+    assert b"told-again" not in await pool.fetchval("select answer from idempotency")
+    assert (await store.look(Needs(streams=(stream,)))).state(ACCOUNT, stream).total == 8
 
 
 async def test_expired_answers_are_forgotten_and_others_kept(store: Store, pool: asyncpg.Pool) -> None:
