@@ -4,17 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
-import structlog
 
-from shared.eventstore.interruptions import DATABASE, INTERRUPTIONS
-from shared.eventstore.lease import Lease
+from shared.eventstore.interruptions import INTERRUPTIONS
+from shared.eventstore.lease import STANDBY_SECONDS, Lease
 from shared.eventstore.reader import LogReader, Sequenced
-from shared.telemetry.errors import describe
 from shared.testing.fault_points import FaultPoint, reached
-
-STANDBY_SECONDS = 0.5
-
-log = structlog.get_logger(__name__)
 
 Apply = Callable[[asyncpg.Connection, Sequence[Sequenced]], Awaitable[None]]
 
@@ -36,27 +30,16 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        try:
-            while True:
-                try:
-                    moved = await self.step()
-                except INTERRUPTIONS as error:
-                    log.warning("follower_interrupted", follower=self.name, error=describe(error))
-                    self._lease.lost()
-                    await asyncio.sleep(0.2)
-                    continue
-                if self._lease.epoch is None:
-                    await asyncio.sleep(STANDBY_SECONDS)
-                elif not moved:
-                    await self._reader.wait_beyond(self.position, 0.5)
-        finally:
-            await asyncio.shield(self._retire())
+        async with self._lease:
+            await self._lease.repeat(self._turn, INTERRUPTIONS)
 
-    async def _retire(self) -> None:
-        try:
-            await self._lease.give_up()
-        except DATABASE as error:
-            log.info("lease_not_given_up", follower=self.name, error=describe(error))
+    async def _turn(self) -> None:
+        if await self.step():
+            return
+        if self._lease.epoch is None:
+            await asyncio.sleep(STANDBY_SECONDS)
+        else:
+            await self._reader.wait_beyond(self.position, 0.5)
 
     async def step(self) -> bool:
         """Apply one batch; False when there was nothing to do or another process follows."""

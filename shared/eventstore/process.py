@@ -13,10 +13,11 @@ from uuid import UUID, uuid5
 import msgspec
 import structlog
 
+from shared.eventstore.calls import Context
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import IdempotencyKey, Needs
 from shared.eventstore.record import Actor, Record
-from shared.eventstore.store import Context, Store
+from shared.eventstore.store import Store
 from shared.eventstore.work import Handler, fingerprint
 
 log = structlog.get_logger(__name__)

@@ -14,10 +14,8 @@ import structlog
 
 from shared.eventstore.derived import Derived
 from shared.eventstore.follower import Apply, Follower
-from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.lease import Lease
 from shared.eventstore.reader import LogReader
-from shared.telemetry.errors import describe
 
 LISTING = "listing"
 LIMITS = "limits"
@@ -108,26 +106,18 @@ class Builder:
 
     async def run(self) -> None:
         """Build until cancelled."""
-        try:
-            while True:
-                try:
-                    await self._step()
-                except DATABASE as error:
-                    log.warning("builder_interrupted", error=describe(error))
-                    self._lease.lost()
-                await asyncio.sleep(LOOK_SECONDS)
-        finally:
-            await self._stop(list(self._following))
-            if self._mending is not None:
-                self._mending.cancel()
-                await asyncio.gather(self._mending, return_exceptions=True)
-            await asyncio.shield(self._retire())
+        async with self._lease:
+            try:
+                await self._lease.repeat(self._turn)
+            finally:
+                await self._stop(list(self._following))
+                if self._mending is not None:
+                    self._mending.cancel()
+                    await asyncio.gather(self._mending, return_exceptions=True)
 
-    async def _retire(self) -> None:
-        try:
-            await self._lease.give_up()
-        except DATABASE as error:
-            log.info("lease_not_given_up", error=describe(error))
+    async def _turn(self) -> None:
+        await self._step()
+        await asyncio.sleep(LOOK_SECONDS)
 
     async def _step(self) -> None:
         found = [build for build in await builds(self._pool) if build.state != "retired"]

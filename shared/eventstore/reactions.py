@@ -8,6 +8,7 @@ worker that is killed in between does them again, and their idempotency keys mak
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -17,8 +18,8 @@ import msgspec
 import structlog
 
 from shared.eventstore.follower import Apply
-from shared.eventstore.interruptions import DATABASE, INTERRUPTIONS, AskLater
-from shared.eventstore.lease import Lease
+from shared.eventstore.interruptions import INTERRUPTIONS, AskLater
+from shared.eventstore.lease import STANDBY_SECONDS, Lease
 from shared.eventstore.process import Reactor, SetTimer
 from shared.eventstore.reader import Sequenced
 from shared.eventstore.record import UnknownEventType, canonical, parse
@@ -30,8 +31,6 @@ from shared.testing.fault_points import FaultPoint, reached
 BATCH = 256
 STREAMS_AT_ONCE = 16
 IDLE_SECONDS = 0.05
-STANDBY_SECONDS = 0.5
-INTERRUPTED_SECONDS = 0.2
 
 CONSUMER = "reaction"
 BEHIND = "排在同一事件流已搁置的消息之后"
@@ -68,32 +67,15 @@ class Reactions:
 
     async def run(self) -> None:
         """React until cancelled. Timers have a loop of their own: no question that stays open delays a deadline."""
-        try:
-            async with asyncio.TaskGroup() as loops:
-                loops.create_task(self._repeat(self.react))
-                loops.create_task(self._repeat(self.wake_due))
-        finally:
-            await asyncio.shield(self._retire())
+        async with self._lease, asyncio.TaskGroup() as loops:
+            for work in (self.react, self.wake_due):
+                loops.create_task(self._lease.repeat(partial(self._turn, work), INTERRUPTIONS))
 
-    async def _repeat(self, work: Callable[[], Awaitable[int]]) -> None:
-        while True:
-            pause = IDLE_SECONDS
-            try:
-                if await self._lease.held() is None:
-                    pause = STANDBY_SECONDS
-                elif await work():
-                    continue
-            except INTERRUPTIONS as error:
-                log.warning("reactions_interrupted", error=describe(error))
-                self._lease.lost()
-                pause = INTERRUPTED_SECONDS
-            await asyncio.sleep(pause)
-
-    async def _retire(self) -> None:
-        try:
-            await self._lease.give_up()
-        except DATABASE as error:
-            log.info("lease_not_given_up", error=describe(error))
+    async def _turn(self, work: Callable[[], Awaitable[int]]) -> None:
+        if await self._lease.held() is None:
+            await asyncio.sleep(STANDBY_SECONDS)
+        elif not await work():
+            await asyncio.sleep(IDLE_SECONDS)
 
     # -- events ---------------------------------------------------------------------------------------------------
 

@@ -10,21 +10,15 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import structlog
+import msgspec
 
-from shared.eventstore.interruptions import DATABASE
-from shared.eventstore.lease import Lease
+from shared.eventstore.lease import STANDBY_SECONDS, Lease
 from shared.eventstore.record import Actor, Record, canonical
 from shared.proof.merkle import extend, leaf_hash
-from shared.telemetry.errors import describe
 from shared.testing.fault_points import FaultPoint, reached
-
-import msgspec  # isort: skip
 
 BATCH = 1000
 POLL_SECONDS = 0.02
-
-log = structlog.get_logger(__name__)
 
 
 def record_from_row(row: Any, log_id: UUID) -> Record:
@@ -53,34 +47,19 @@ class Sequencer:
         self._appended = appended
         self._on_sequenced = on_sequenced
         self._lease = Lease(pool, "sequencer")
-        self._log_id: UUID | None = None
 
     async def run(self) -> None:
         """Sequence until cancelled."""
-        try:
-            while True:
-                try:
-                    count = await self.step()
-                except DATABASE as error:
-                    log.warning("sequencer_interrupted", error=describe(error))
-                    self._lease.lost()
-                    self._log_id = None
-                    await asyncio.sleep(0.2)
-                    continue
-                if count < BATCH:
-                    await self._wait()
-        finally:
-            await asyncio.shield(self._retire())
+        async with self._lease:
+            await self._lease.repeat(self._turn)
 
-    async def _retire(self) -> None:
-        try:
-            await self._lease.give_up()
-        except DATABASE as error:
-            log.info("lease_not_given_up", error=describe(error))
+    async def _turn(self) -> None:
+        if await self.step() < BATCH:
+            await self._wait()
 
     async def _wait(self) -> None:
         try:
-            async with asyncio.timeout(POLL_SECONDS if self._lease.epoch is not None else 0.5):
+            async with asyncio.timeout(POLL_SECONDS if self._lease.epoch is not None else STANDBY_SECONDS):
                 await self._appended.wait()
         except TimeoutError:
             pass
@@ -96,10 +75,8 @@ class Sequencer:
             if not rows:
                 return 0
             reached(FaultPoint.SEQUENCE_TAKEN)
-            if self._log_id is None:
-                self._log_id = await connection.fetchval("select log_id from log_identity")
-            head = await connection.fetchrow("select position, peaks from log_head")
-            log_id: UUID = self._log_id
+            head = await connection.fetchrow("select position, peaks, log_id from log_head, log_identity")
+            log_id: UUID = head["log_id"]
             leaves = [leaf_hash(canonical(record_from_row(row, log_id))) for row in rows]
             grown = extend(head["position"], head["peaks"], leaves)
             reached(FaultPoint.SEQUENCE_HASHED)

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from shared.eventstore.calls import APPEND, LOAD, Appending, Context, append_arguments, load_arguments
 from shared.eventstore.decider import Aggregate, Rejection
 from shared.eventstore.grouping import Grouped
 from shared.eventstore.interruptions import Contended, TwinStillRunning
@@ -28,17 +29,7 @@ TWIN_PATIENCE = 5.0
 VIEWED = b"viewed\0"
 """How a kept answer begins that was the view of a stream; a sealed one begins with twelve random bytes."""
 
-LOAD = "select * from load($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-APPEND = f"select * from append({', '.join(f'${n}' for n in range(1, 39))})"
-
-
-class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks and in what connection; it becomes part of each event's envelope."""
-
-    actor: Actor
-    correlation_id: UUID
-    causation_id: UUID | None = None
-    traceparent: str | None = None
+_viewed = msgspec.msgpack.Decoder(tuple[int, str, int])
 
 
 class KeyReused(Exception):
@@ -50,16 +41,6 @@ class Carried(msgspec.Struct, frozen=True):
 
     outcome: Answer | Rejection
     repeated: bool = False
-
-
-_viewed = msgspec.msgpack.Decoder(tuple[int, str, int])
-
-
-class _Append(msgspec.Struct):
-    work: Work
-    context: Context
-    key: IdempotencyKey | None
-    answer: bytes | None
 
 
 class _Result(msgspec.Struct):
@@ -90,7 +71,7 @@ class Store:
         self._load: Grouped[tuple[Needs, IdempotencyKey | None], Found] = Grouped(
             self._load_group, retry=(asyncpg.PostgresError, UnknownEventType, msgspec.MsgspecError)
         )
-        self._append: Grouped[_Append, _Result] = Grouped(
+        self._append: Grouped[Appending, _Result] = Grouped(
             self._append_group,
             retry=(asyncpg.PostgresError,),
             # The group may have been committed before its connection was lost.
@@ -138,7 +119,7 @@ class Store:
                 if isinstance(outcome, Rejection) or not work.events:
                     return Carried(outcome)
                 kept = None if key is None else self._kept(outcome, key)
-                result = await self._append(_Append(work, context, key, kept))
+                result = await self._append(Appending(work, context, key, kept))
                 match result.outcome:
                     case "ok":
                         self.appended.set()
@@ -221,7 +202,7 @@ class Store:
 
     async def _load_group(self, group: Sequence[tuple[Needs, IdempotencyKey | None]]) -> Sequence[Found]:
         found = Found()
-        rows = await self._fetch(LOAD, *_load_arguments(group))
+        rows = await self._fetch(LOAD, *load_arguments(group))
         decode = self.types.decode
         for part, a, b, n, x, d, e, at, used, bound in rows:
             match part:
@@ -244,9 +225,9 @@ class Store:
                     found.clock = at
         return [found] * len(group)
 
-    async def _append_group(self, group: Sequence[_Append]) -> Sequence[_Result]:
+    async def _append_group(self, group: Sequence[Appending]) -> Sequence[_Result]:
         reached(FaultPoint.APPEND_DECIDED)
-        rows = await self._fetch(APPEND, *_append_arguments(group))
+        rows = await self._fetch(APPEND, *append_arguments(group))
         reached(FaultPoint.APPEND_COMMITTED)
         return [
             _Result(
@@ -275,87 +256,6 @@ def _widened(needs: Needs, result: _Result) -> Needs:
     if result.outcome == "subject" and result.detail not in needs.subjects:
         return msgspec.structs.replace(needs, subjects=(*needs.subjects, str(result.detail)))
     return needs
-
-
-def _load_arguments(group: Sequence[tuple[Needs, IdempotencyKey | None]]) -> tuple[list[Any], ...]:
-    streams: dict[str, None] = {}
-    subjects: dict[str, None] = {}
-    unique: dict[tuple[str, str], None] = {}
-    bounded: dict[tuple[str, str], None] = {}
-    facts: dict[tuple[str, str], None] = {}
-    rows: dict[tuple[str, str], None] = {}
-    keys: dict[tuple[str, str], None] = {}
-    for needs, key in group:
-        streams.update(dict.fromkeys(needs.streams))
-        subjects.update(dict.fromkeys(needs.subjects))
-        unique.update(dict.fromkeys(needs.unique))
-        bounded.update(dict.fromkeys(needs.bounded))
-        facts.update(dict.fromkeys(needs.facts))
-        rows.update(dict.fromkeys(needs.rows))
-        if key is not None:
-            keys[key.client, key.key] = None
-    return (
-        list(streams),
-        *_columns(unique),
-        *_columns(bounded),
-        *_columns(facts),
-        *_columns(rows),
-        list(subjects),
-        *_columns(keys),
-    )
-
-
-def _columns(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    pairs = list(pairs)
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-
-
-def _append_arguments(group: Sequence[_Append]) -> list[Any]:
-    """The flat arrays of `append.sql`, in its order; elements of a command carry its number, 1 to n."""
-    commands: list[Any] = []
-    streams: list[Any] = []
-    events: list[Any] = []
-    limits: list[Any] = []
-    bounds: list[Any] = []
-    rows: list[Any] = []
-    subjects: list[Any] = []
-    for number, item in enumerate(group, 1):
-        work, context, key = item.work, item.context, item.key
-        actor = context.actor
-        commands.append(
-            (
-                actor.client,
-                actor.user,
-                actor.on_behalf_of,
-                context.causation_id,
-                context.correlation_id,
-                context.traceparent,
-                None if key is None else key.key,
-                None if key is None else key.fingerprint,
-                item.answer,
-                None if key is None else key.keep,
-            )
-        )
-        now = work.now
-        streams += [(number, *stream) for stream in work.streams()]
-        events += [(number, e.stream, e.version, e.id, e.type, now, e.payload) for e in work.events]
-        limits += [(number, *limit) for limit in work.limits]
-        bounds += [(number, *bound) for bound in work.bounds]
-        rows += [(number, *row) for row in work.rows]
-        subjects += [(number, *subject) for subject in work.new_keys.items()]
-    return [
-        *_transposed(commands, 10),
-        *_transposed(streams, 4),
-        *_transposed(events, 7),
-        *_transposed(limits, 5),
-        *_transposed(bounds, 5),
-        *_transposed(rows, 4),
-        *_transposed(subjects, 3),
-    ]
-
-
-def _transposed(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
 def new_context(actor: Actor) -> Context:

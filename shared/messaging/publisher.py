@@ -13,15 +13,16 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from shared.eventstore.follower import STANDBY_SECONDS, read_checkpoint
+from shared.eventstore.follower import read_checkpoint
 from shared.eventstore.interruptions import DATABASE
-from shared.eventstore.lease import Lease
+from shared.eventstore.lease import STANDBY_SECONDS, Lease
 from shared.messaging.broker import ERRORS, Incarnation
 from shared.telemetry.errors import describe
 from shared.telemetry.traces import batch_span
 from shared.testing.fault_points import FaultPoint, reached
 
 INCARNATION_SECONDS = 1.0
+INTERRUPTIONS = (*DATABASE, *ERRORS)
 
 log = structlog.get_logger(__name__)
 
@@ -62,20 +63,20 @@ class Publisher(ABC):
     async def run(self) -> None:
         """Publish until cancelled."""
         try:
-            while True:
-                try:
-                    moved = await self.step()
-                except (*DATABASE, *ERRORS) as error:
-                    log.warning("publisher_interrupted", publisher=self._name, error=describe(error))
-                    await self._disconnect()
-                    await asyncio.sleep(0.3)
-                    continue
-                if self._lease.epoch is None:
-                    await asyncio.sleep(STANDBY_SECONDS)
-                elif not moved:
-                    await self._wait()
+            await self._lease.repeat(self._turn, INTERRUPTIONS)
         finally:
-            await asyncio.shield(self._retire())
+            await asyncio.shield(self.close())
+
+    async def _turn(self) -> None:
+        try:
+            moved = await self.step()
+        except INTERRUPTIONS:
+            await self._disconnect()
+            raise
+        if self._lease.epoch is None:
+            await asyncio.sleep(STANDBY_SECONDS)
+        elif not moved:
+            await self._wait()
 
     async def step(self) -> bool:
         """Publish one batch; False when there is nothing to publish or another leads."""
@@ -170,10 +171,8 @@ class Publisher(ABC):
             except ERRORS as error:
                 log.info("producer_not_closed", error=describe(error))
 
-    async def _retire(self) -> None:
+    async def close(self) -> None:
+        """Leave the broker, and the work to another."""
         await self._disconnect()
         await self._incarnation.close()
-        try:
-            await self._lease.give_up()
-        except DATABASE as error:
-            log.info("lease_not_given_up", error=describe(error))
+        await self._lease.retire()

@@ -15,11 +15,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from shared.eventstore.interruptions import DATABASE
-from shared.eventstore.lease import Lease
+from shared.eventstore.lease import STANDBY_SECONDS, Lease
 from shared.messaging.bookmarks import Bookmarks, Offsets
 from shared.messaging.broker import ERRORS, Incarnation, close_consumer
 from shared.messaging.topics import Unreadable, service_of
-from shared.telemetry.errors import describe
 from shared.testing.fault_points import FaultPoint, reached
 
 log = structlog.get_logger(__name__)
@@ -56,26 +55,17 @@ class Subscriber(ABC):
 
     async def run(self) -> None:
         """Consume until cancelled; start over whenever the broker goes away or comes back as another."""
-        try:
-            while True:
-                try:
-                    if await self._lease.held() is None:
-                        await asyncio.sleep(0.2)
-                        continue
-                    await self._live()
-                except (*DATABASE, *ERRORS) as error:
-                    log.warning("consumer_interrupted", topics=self._topics, error=describe(error))
-                    self._lease.lost()
-                    await asyncio.sleep(0.3)
-        finally:
-            await asyncio.shield(self._retire())
+        async with self._lease:
+            try:
+                await self._lease.repeat(self._turn, (*DATABASE, *ERRORS))
+            finally:
+                await self._incarnation.close()
 
-    async def _retire(self) -> None:
-        await self._incarnation.close()
-        try:
-            await self._lease.give_up()
-        except DATABASE as error:
-            log.info("lease_not_given_up", error=describe(error))
+    async def _turn(self) -> None:
+        if await self._lease.held() is None:
+            await asyncio.sleep(STANDBY_SECONDS)
+        else:
+            await self._live()
 
     async def _live(self) -> None:
         """Read one incarnation of the broker while we hold the lease."""

@@ -15,11 +15,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.lease import Lease
 from shared.eventstore.reader import LogReader
 from shared.proof.merkle import root
-from shared.telemetry.errors import describe
 from shared.testing.fault_points import FaultPoint, reached
 from shared.vault.keys import kept_secret
 
@@ -162,23 +160,13 @@ class HeadSigner:
 
     async def run(self) -> None:
         """Sign until cancelled."""
-        try:
-            while True:
-                try:
-                    if await self._lease.held() is not None and self._reader.head > self._signed:
-                        await self.sign()
-                except DATABASE as error:
-                    log.warning("head_not_signed", error=describe(error))
-                    self._lease.lost()
-                await asyncio.sleep(INTERVAL)
-        finally:
-            await asyncio.shield(self._retire())
+        async with self._lease:
+            await self._lease.repeat(self._turn)
 
-    async def _retire(self) -> None:
-        try:
-            await self._lease.give_up()
-        except DATABASE as error:
-            log.info("lease_not_given_up", error=describe(error))
+    async def _turn(self) -> None:
+        if await self._lease.held() is not None and self._reader.head > self._signed:
+            await self.sign()
+        await asyncio.sleep(INTERVAL)
 
     async def sign(self) -> SignedHead | None:
         """Sign the log as it is now and keep the head; None when it is signed already or another process signs."""

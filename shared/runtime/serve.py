@@ -43,7 +43,7 @@ def build(definition: ServiceDefinition, settings: Settings, role: str) -> FastA
         app.state.settings = settings
         app.state.verifier = Verifier(Path(settings.issuer.jwks), settings.issuer.name, settings.issuer.audience)
         parts.run(role)
-        _spare_the_collector()
+        spare_the_collector()
         try:
             yield
         finally:
@@ -68,7 +68,7 @@ def build(definition: ServiceDefinition, settings: Settings, role: str) -> FastA
     return app
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Keep what the start made out of the garbage collector, and let it look less often: requests make little of it.
 
     Python's thresholds are for small programs; with these a claim takes 375 µs of CPU instead of 480.

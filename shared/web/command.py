@@ -8,10 +8,11 @@ from fastapi import Request
 from fastapi.responses import Response
 from opentelemetry import trace
 
+from shared.eventstore.calls import Context
 from shared.eventstore.decider import FieldError, Rejection
 from shared.eventstore.interruptions import Contended, TwinStillRunning
 from shared.eventstore.needs import IdempotencyKey, Needs
-from shared.eventstore.store import Context, KeyReused, Store
+from shared.eventstore.store import KeyReused, Store
 from shared.eventstore.work import Answer, Handler, View, Work
 from shared.telemetry.traces import traceparent_of
 from shared.values.ids import uuid7

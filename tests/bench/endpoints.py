@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from fastapi import Request
 
+from shared.eventstore.calls import Context
 from shared.eventstore.needs import IdempotencyKey, Needs
-from shared.eventstore.store import Context
 from shared.eventstore.work import Handler
 from shared.vault.keys import Keyring
 from shared.web.caller import Caller

@@ -25,7 +25,7 @@ from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import Store, new_context
 from shared.eventstore.work import Answer, Work
 from shared.runtime.parts import open_pool
-from shared.runtime.serve import _spare_the_collector
+from shared.runtime.serve import spare_the_collector
 from shared.vault.keys import FileMasterKey, Keyring
 from tests.bench import peer
 from tests.bench.claims import POLICY
@@ -89,7 +89,7 @@ async def create_database(server: PostgresServer, name: str) -> None:
 def _collector_spared() -> Iterator[None]:
     """The garbage collector as `shared.runtime.serve` sets it, for us and for the peer."""
     before = gc.get_threshold()
-    _spare_the_collector()
+    spare_the_collector()
     try:
         yield
     finally:

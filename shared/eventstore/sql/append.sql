@@ -90,7 +90,8 @@ begin
         end if;
     end loop;
 
-    select coalesce(array_agg(g.i), '{}') into v_kept from generate_series(1, v_count) as g (i) where v_outcome[g.i] = 'ok';
+    select coalesce(array_agg(g.i), '{}') into v_kept
+        from generate_series(1, v_count) as g (i) where v_outcome[g.i] = 'ok';
     if array_length(v_kept, 1) is distinct from v_count then
         perform undo_taken(v_outcome, p_client, p_key, s_command, s_stream,
                            l_command, l_op, l_scope, l_key, l_holder, k_command, k_subject, k_wrapped);

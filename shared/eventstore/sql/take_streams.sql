@@ -2,7 +2,8 @@
 -- Returns, by command, the stream that it lost: one that is not at the version it expected, or that an earlier
 -- command of the batch wants as well (it will be tried again on a fresh load).
 -- Every batch takes streams before limits before keys, within each kind new rows before locked ones, and both in order
--- of their key, so no two batches wait for each other. Locking in the order of arrival instead gave seven deadlocks in six seconds.
+-- of their key, so no two batches wait for each other. Locking in the order of arrival instead gave seven deadlocks in
+-- six seconds.
 create function take_streams(p_command int[], p_stream text[], p_expected int[], p_version int[])
 returns table (command int, lost text) language plpgsql as $$
 declare

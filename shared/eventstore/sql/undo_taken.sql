@@ -1,5 +1,6 @@
 -- Take away what was put in beforehand for the commands of a batch that wrote nothing: new streams, new limits, new
--- idempotency keys, new subjects' keys. Nothing has been updated yet in this transaction, so its own rows are those that it put in.
+-- idempotency keys, new subjects' keys. Nothing has been updated yet in this transaction, so its own rows are those
+-- that it put in.
 create function undo_taken(
     p_outcome text[], p_client text[], p_key text[],
     s_command int[], s_stream text[], l_command int[], l_op text[], l_scope text[], l_key text[], l_holder text[],
@@ -16,12 +17,12 @@ begin
               where o.stream = u.stream and p_outcome[o.command] = 'ok');
     if l_op <> '{}' then
         delete from limit_unique l
-        using unnest(l_command, l_op, l_scope, l_key, l_holder) as u (command, op, scope, key, holder)
-        where u.op = 'take' and l.scope = u.scope and l.key = u.key and l.holder = u.holder and l.xmin = v_self
-          and p_outcome[u.command] <> 'ok'
-          and not exists (
-              select from unnest(l_command, l_op, l_scope, l_key) as o (command, op, scope, key)
-              where o.op = 'take' and o.scope = u.scope and o.key = u.key and p_outcome[o.command] = 'ok');
+            using unnest(l_command, l_op, l_scope, l_key, l_holder) as u (command, op, scope, key, holder)
+            where u.op = 'take' and l.scope = u.scope and l.key = u.key and l.holder = u.holder and l.xmin = v_self
+              and p_outcome[u.command] <> 'ok'
+              and not exists (
+                  select from unnest(l_command, l_op, l_scope, l_key) as o (command, op, scope, key)
+                  where o.op = 'take' and o.scope = u.scope and o.key = u.key and p_outcome[o.command] = 'ok');
     end if;
     delete from idempotency i
         using unnest(p_client, p_key) with ordinality as u (client, key, n)

@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from shared.eventstore import store as stores
+from shared.eventstore.calls import APPEND
 from shared.eventstore.derived import Derived
 from shared.eventstore.interruptions import TwinStillRunning
 from shared.eventstore.needs import Needs
-from shared.eventstore.store import APPEND, KeyReused, Store, new_context
+from shared.eventstore.store import KeyReused, Store, new_context
 from shared.eventstore.work import Answer, ErasedSubject, View, Work
 from shared.values.personal import REDACTED, Clear
 from tests.integration.eventstore.account import ACCOUNT, Account, Closed, Moved, Opened

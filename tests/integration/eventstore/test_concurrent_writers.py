@@ -12,11 +12,12 @@ import asyncpg
 import pytest
 
 from deploy.local.postgres import PostgresServer
+from shared.eventstore.calls import APPEND
 from shared.eventstore.interruptions import Contended
 from shared.eventstore.needs import Needs
 from shared.eventstore.reader import LogReader
 from shared.eventstore.sequencer import Sequencer
-from shared.eventstore.store import APPEND, Store
+from shared.eventstore.store import Store
 from shared.runtime.parts import open_pool
 from shared.vault.keys import FileMasterKey, Keyring
 from tests.integration.eventstore.account import ACCOUNT

@@ -100,7 +100,7 @@ async def test_every_head_that_is_kept_is_published_as_it_was_signed_in_order_of
     sizes += await signed(ledger, 2)
     assert await publisher.step()
     assert not await publisher.step()
-    await publisher._retire()
+    await publisher.close()
     messages = await in_kafka(bootstrap, HEADS, len(sizes))
     assert sizes_of(messages) == sizes
     assert {message.key for message in messages} == {SOURCE.encode()}
@@ -115,7 +115,7 @@ async def test_a_head_whose_publisher_died_before_it_noted_it_is_published_again
         dying = HeadPublisher(pool, SOURCE, bootstrap)
         with armed(point), pytest.raises(Injected):
             await dying.step()
-        await dying._retire()
+        await dying.close()
     async with at_work(HeadPublisher(pool, SOURCE, bootstrap).run()):
         messages = await in_kafka(bootstrap, HEADS, 4)
     assert sizes_of(messages) == sizes * 2
@@ -278,5 +278,5 @@ async def test_a_consumer_goes_on_where_it_stopped(ledger: Ledger, audit: asyncp
         assert await publisher.step()
         async with at_work(HeadConsumer(audit, watched, [SOURCE], bootstrap).run()) as working:
             await until(all_noted, working)
-    await publisher._retire()
+    await publisher.close()
     assert taken == sizes == [held.head.tree_size for held in await remembered(audit)]

@@ -124,7 +124,7 @@ async def test_a_relay_that_was_replaced_cannot_move_the_checkpoint(
     assert not await frozen.step()
     assert frozen.position == head
     for each in (frozen, leader):
-        await each._retire()
+        await each.close()
 
 
 async def test_an_empty_broker_is_filled_again_and_effects_stay_once(
