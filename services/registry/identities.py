@@ -4,7 +4,7 @@ import hmac
 import os
 from pathlib import Path
 
-from shared.vault.keys import kept_secret
+from shared.vault.master import kept_secret
 
 
 class IdentityIndex:

@@ -22,6 +22,7 @@ from shared.testing.fault_points import FaultPoint, reached
 from shared.values.ids import uuid7
 from shared.values.personal import REDACTED, Redacted, Sealed
 from shared.vault.keys import Keyring, unseal
+from shared.vault.rotation import Wrapped
 
 ATTEMPTS = 12
 PAUSE = 0.01
@@ -142,7 +143,7 @@ class Store:
         """What is kept of an answer: where to look for what it showed, or all of it, sealed."""
         if answer.viewed:
             return VIEWED + msgspec.msgpack.encode((answer.status, answer.stream, answer.version))
-        return self.keyring.seal_answer(msgspec.msgpack.encode(answer), _answer_name(key))
+        return self.keyring.seal_answer(msgspec.msgpack.encode(answer), _answer_name(key.client, key.key))
 
     async def _stored(self, stored: StoredAnswer, key: IdempotencyKey) -> Carried:
         if stored.fingerprint != key.fingerprint:
@@ -153,7 +154,7 @@ class Store:
             history = (await self.look(Needs(streams=(stream,)))).history(stream)
             state = view.aggregate.fold(stored.event for stored in history[:version])
             return Carried(view.of(stream, state, version, status), repeated=True)
-        answer = self.keyring.open_answer(stored.answer, _answer_name(key))
+        answer = self.keyring.open_answer(stored.answer, _answer_name(key.client, key.key))
         return Carried(msgspec.msgpack.decode(answer, type=Answer), repeated=True)
 
     async def _after_twin(self, name: tuple[str, str]) -> None:
@@ -243,8 +244,15 @@ class Store:
             return list(await connection.fetch(query, *arguments))
 
 
-def _answer_name(key: IdempotencyKey) -> str:
-    return f"{key.client}\n{key.key}"
+def _answer_name(client: str, key: str) -> str:
+    return f"{client}\n{key}"
+
+
+WRAPPED = (
+    Wrapped("subject_key", ("subject",), "wrapped", str),
+    Wrapped("idempotency", ("client", "key"), "answer", _answer_name, foreign=VIEWED),
+)
+"""What the kernel's tables hold that is wrapped under the master key."""
 
 
 def _widened(needs: Needs, result: _Result) -> Needs:

@@ -19,7 +19,7 @@ from shared.eventstore.lease import Lease
 from shared.eventstore.reader import LogReader
 from shared.proof.merkle import root
 from shared.testing.fault_points import FaultPoint, reached
-from shared.vault.keys import kept_secret
+from shared.vault.master import kept_secret
 
 INTERVAL = 1.0
 SIGNER = "head_signer"

@@ -15,6 +15,7 @@ from shared.eventstore.work import View
 from shared.messaging.heads import HeadEffect
 from shared.messaging.inbox import Effect
 from shared.messaging.intake import Listens
+from shared.vault.rotation import Wrapped
 from shared.web.peers import Peers
 
 
@@ -36,6 +37,8 @@ class ServiceDefinition:
     """How events of older versions are read as those of newer ones."""
     views: Sequence[View[Any]] = ()
     """How answers show streams: an answer that is a view is made again for a repeated request, not kept."""
+    wrapped: Sequence[Wrapped] = ()
+    """Columns of the service's own tables that hold something wrapped under its master key."""
     limits_apart: frozenset[str] = frozenset()
     """Scopes of unique limits that no event may carry, such as keyed hashes; a rebuild leaves them alone."""
     sources: Sequence[str] = ()

@@ -19,7 +19,7 @@ from shared.eventstore.projections import Builder, builds, follower_of
 from shared.eventstore.reactions import Reactions, queue_for
 from shared.eventstore.reader import LogReader
 from shared.eventstore.sequencer import Sequencer
-from shared.eventstore.store import Store
+from shared.eventstore.store import WRAPPED, Store
 from shared.messaging.broker import ERRORS, Incarnation
 from shared.messaging.consumer import Consumer
 from shared.messaging.heads import HeadConsumer, HeadPublisher
@@ -29,9 +29,12 @@ from shared.messaging.relay import READER as RELAY
 from shared.messaging.relay import Relay
 from shared.proof.heads import HeadSigner, Signer
 from shared.runtime.definition import ServiceDefinition
+from shared.runtime.long_work import Operations
 from shared.runtime.settings import Settings
+from shared.runtime.vault import ROTATION, Vault
 from shared.telemetry.errors import describe
-from shared.vault.keys import FileMasterKey, Keyring
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
 from shared.web.peers import Peers
 
 log = structlog.get_logger(__name__)
@@ -73,13 +76,16 @@ class Parts:
     async def start(self) -> None:
         definition, settings = self.definition, self.settings
         self.pool = await open_pool(settings.databases[definition.name])
-        keyring = Keyring(FileMasterKey(settings.secret(definition.name, "master.key")))
+        master = FileMasterKey(settings.secret(definition.name, "master.key"))
+        keyring = Keyring(master)
         self.signer = Signer.from_file(settings.secret(definition.name, "log-signing.pem"), definition.name)
         self.peers = Peers(settings, definition.name)
         self.store = Store(
             self.pool, definition.aggregates, keyring, upcasts=definition.upcasts, views=definition.views
         )
         self.derived = Derived(self.pool, self.store.types, definition.limits_apart)
+        self.vault = Vault(self.pool, master, (*WRAPPED, *definition.wrapped))
+        self.operations = Operations(self.pool, {ROTATION: self.vault.rotate})
         self.reader = LogReader(self.pool)
         await self.reader.start()
         if settings.profile == "local":
@@ -101,6 +107,7 @@ class Parts:
         self._spawn("signer", HeadSigner(self.pool, self.reader, self.signer, heads.wake).run())
         self._spawn("sweeper", self._sweep())
         self._spawn("builder", self._builder().run())
+        self._spawn("operations", self.operations.run())
         if definition.processes:
             reactor = Reactor(self.store, definition.processes, definition.outside(self.store, self.peers))
             queue = queue_for(reactor, definition.name)
@@ -131,11 +138,12 @@ class Parts:
         )
 
     async def _sweep(self) -> None:
-        """Forget stored answers that have expired."""
+        """Forget stored answers and destroy master keys whose time is over."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
                 await self.pool.execute("select forget_expired_answers($1)", 5000)
+                await self.vault.sweep()
             except DATABASE as error:
                 log.warning("sweep_interrupted", error=describe(error))
 

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from shared.runtime.definition import ServiceDefinition
 from shared.runtime.documents import add_documents
 from shared.runtime.log_routes import log_routes
+from shared.runtime.long_work_routes import long_work
 from shared.runtime.operations import operations, sandbox
 from shared.runtime.parts import Parts
 from shared.runtime.projection_routes import projections
@@ -50,7 +51,7 @@ def build(definition: ServiceDefinition, settings: Settings, role: str) -> FastA
             await parts.stop()
 
     routers = [*(definition.routers if role != "worker" else ())]
-    routers += [operations(parts), log_routes(parts), projections(parts)]
+    routers += [operations(parts), log_routes(parts), projections(parts), long_work(parts)]
     if settings.profile == "local":
         routers.append(sandbox(parts))
 

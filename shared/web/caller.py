@@ -44,6 +44,11 @@ class Caller(msgspec.Struct, frozen=True):
         return Actor(self.client, self.user, on_behalf_of)
 
     @property
+    def key_space(self) -> str:
+        """Whose idempotency keys and operations these are: people who share a client share neither."""
+        return self.client if self.user is None else f"{self.client}/{self.user}"
+
+    @property
     def person(self) -> str:
         """The natural person who decides. Raises a 403 for a system."""
         if self.user is None:

@@ -16,7 +16,7 @@ from shared.eventstore.store import KeyReused, Store
 from shared.eventstore.work import Answer, Handler, View, Work
 from shared.telemetry.traces import traceparent_of
 from shared.values.ids import uuid7
-from shared.web.caller import Caller, caller_of
+from shared.web.caller import caller_of
 from shared.web.problem import Problem, of_rejection
 
 KEY_LENGTH = 255
@@ -43,11 +43,11 @@ async def command(
         correlation_id=correlation_of(request),
         traceparent=traceparent_of(span) if span.is_valid else None,
     )
-    key = await _idempotency_key(request, caller)
+    key = await idempotency_key(request)
     try:
         carried = await store_of(request).carry_out(needs, handler, context, key)
     except KeyReused:
-        raise Problem(422, "idempotency_key_reused", "这个 Idempotency-Key 已用于另一份请求，请换一个") from None
+        raise key_reused() from None
     except TwinStillRunning:
         raise _later(409, "request_in_progress", "同一 Idempotency-Key 的请求仍在处理，请稍后重试") from None
     except Contended:
@@ -55,6 +55,10 @@ async def command(
     if isinstance(carried.outcome, Rejection):
         raise of_rejection(carried.outcome)
     return _response(carried.outcome, repeated=carried.repeated, location=location)
+
+
+def key_reused() -> Problem:
+    return Problem(422, "idempotency_key_reused", "这个 Idempotency-Key 已用于另一份请求，请换一个")
 
 
 def _later(status: int, code: str, detail: str) -> Problem:
@@ -79,7 +83,7 @@ def correlation_of(request: Request) -> UUID:
     return given or uuid7()
 
 
-async def _idempotency_key(request: Request, caller: Caller) -> IdempotencyKey | None:
+async def idempotency_key(request: Request) -> IdempotencyKey | None:
     """The caller's own key: people who share a client do not share keys. The body's fingerprint is keyed."""
     key = request.headers.get("idempotency-key")
     if key is None:
@@ -88,8 +92,7 @@ async def _idempotency_key(request: Request, caller: Caller) -> IdempotencyKey |
         raise Problem(400, "idempotency_key_invalid", f"Idempotency-Key 须为 1 至 {KEY_LENGTH} 个字符")
     body = await request.body()
     fingerprint = store_of(request).keyring.fingerprint(request.method.encode(), request.scope["path"].encode(), body)
-    client = caller.client if caller.user is None else f"{caller.client}/{caller.user}"
-    return IdempotencyKey(client, key, fingerprint)
+    return IdempotencyKey(caller_of(request).key_space, key, fingerprint)
 
 
 def answer(work: Work, stream: str, body: Any, status: int = 200) -> Answer:

@@ -26,7 +26,8 @@ from shared.eventstore.store import Store, new_context
 from shared.eventstore.work import Answer, Work
 from shared.runtime.parts import open_pool
 from shared.runtime.serve import spare_the_collector
-from shared.vault.keys import FileMasterKey, Keyring
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
 from tests.bench import peer
 from tests.bench.claims import POLICY
 from tests.bench.endpoints import Asked

@@ -6,7 +6,8 @@ import asyncpg
 import pytest
 
 from shared.eventstore.store import Store
-from shared.vault.keys import FileMasterKey, Keyring
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
 from tests.integration.eventstore.account import ACCOUNT
 
 

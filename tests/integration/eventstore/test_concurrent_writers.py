@@ -19,7 +19,8 @@ from shared.eventstore.reader import LogReader
 from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import Store
 from shared.runtime.parts import open_pool
-from shared.vault.keys import FileMasterKey, Keyring
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
 from tests.integration.eventstore.account import ACCOUNT
 from tests.integration.eventstore.commands import move, open_account, stream_of
 from tests.integration.eventstore.whole import assert_whole

@@ -35,7 +35,8 @@ from shared.eventstore.work import Answer, Work, fingerprint
 from shared.testing.fault_points import FaultPoint, Injected, armed
 from shared.testing.spec import given
 from shared.values.personal import REDACTED, Clear, Personal
-from shared.vault.keys import FileMasterKey, Keyring
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
 
 
 # snippet: domain

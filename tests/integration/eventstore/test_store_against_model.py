@@ -19,7 +19,8 @@ from shared.eventstore.store import Carried, KeyReused, Store, new_context
 from shared.eventstore.work import Answer, ErasedSubject, Work
 from shared.runtime.parts import open_pool
 from shared.values.personal import REDACTED, Clear
-from shared.vault.keys import FileMasterKey, Keyring
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
 from tests.integration.eventstore.account import ACCOUNT, Closed, Granted, Moved, Opened, Spent
 from tests.integration.eventstore.commands import ACTOR, key
 from tests.integration.eventstore.model import PLACES, Close, Grant, Model, Move, Open, Operation, Spend

@@ -28,7 +28,8 @@ from shared.eventstore.work import Answer, Work
 from shared.proof.heads import HeadSigner, Signer
 from shared.runtime.parts import open_pool
 from shared.testing.fault_points import arm_from_environment
-from shared.vault.keys import FileMasterKey, Keyring
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
 from tests.integration.eventstore.account import ACCOUNT, Moved, Opened
 from tests.integration.eventstore.commands import key, open_account
 from tests.integration.eventstore.listed import show

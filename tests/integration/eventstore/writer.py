@@ -16,7 +16,8 @@ from shared.eventstore.decider import Rejection
 from shared.eventstore.interruptions import Contended
 from shared.eventstore.store import Carried, Store
 from shared.runtime.parts import open_pool
-from shared.vault.keys import FileMasterKey, Keyring
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
 from tests.integration.eventstore.account import ACCOUNT
 from tests.integration.eventstore.commands import move, open_account, spend, stream_of
 

@@ -25,7 +25,8 @@ from shared.proof.examine import examine
 from shared.proof.findings import Entry, Kind
 from shared.proof.heads import SIGNER, Head, Heads, HeadSigner, SignedHead, Signer
 from shared.testing.fault_points import FaultPoint, Injected, armed
-from shared.vault.keys import FileMasterKey, Keyring
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
 from tests.integration.eventstore.account import ACCOUNT
 from tests.integration.eventstore.proving import Ledger
 from tests.integration.messaging.conftest import SOURCE

@@ -22,7 +22,8 @@ from shared.messaging.consumer import Consumer
 from shared.messaging.inbox import Inbox
 from shared.messaging.relay import Relay
 from shared.messaging.topics import headers, read_message, topic_of
-from shared.vault.keys import FileMasterKey, Keyring
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
 from tests.integration.eventstore.account import ACCOUNT
 from tests.integration.eventstore.commands import move, open_account, stream_of
 from tests.integration.messaging.conftest import CONSUMER, SOURCE, Diary, Told

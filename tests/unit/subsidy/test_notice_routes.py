@@ -24,7 +24,8 @@ from shared.eventstore.record import EventTypes
 from shared.eventstore.work import Answer, Handler, NeedsMore, Work
 from shared.values.ids import ClaimId, NoticeId, PersonId, new_id
 from shared.values.personal import Sealed
-from shared.vault.keys import Keyring, open_bytes, seal_bytes
+from shared.vault.boxes import open_bytes, seal_bytes
+from shared.vault.keys import Keyring
 from shared.web.caller import Caller
 from shared.web.problem import Problem, of_rejection
 from tests.unit.subsidy.samples import AMOUNT, PASTS, PERSON, REJECTED, TODAY, held, submission

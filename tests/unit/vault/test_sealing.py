@@ -16,17 +16,9 @@ from hypothesis import strategies as st
 from shared.eventstore.record import encode_payload
 from shared.values.personal import REDACTED, Clear, Sealed
 from shared.vault import keys as module
-from shared.vault.keys import (
-    ALGORITHM,
-    FileMasterKey,
-    Keyring,
-    Unreadable,
-    associated_data,
-    open_bytes,
-    seal,
-    seal_bytes,
-    unseal,
-)
+from shared.vault.boxes import Unreadable, open_bytes, seal_bytes
+from shared.vault.keys import ALGORITHM, Keyring, associated_data, seal, unseal
+from shared.vault.master import FileMasterKey
 from tests.contract.events.samples import example
 from tests.contract.events.tree import event_classes
 

@@ -1,0 +1,67 @@
+"""`/v1/operations/{id}`: how far an accepted operation is; and those operations that every service has."""
+
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from shared.eventstore.store import KeyReused
+from shared.runtime.long_work import Operation, Operations
+from shared.runtime.parts import Parts
+from shared.runtime.vault import ROTATION
+from shared.web.caller import allow, caller_of
+from shared.web.command import idempotency_key, key_reused
+from shared.web.problem import Problem
+from shared.web.routes import GuardedRoute
+
+SEES_ALL = ("ops", "auditor")
+
+
+def long_work(parts: Parts) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["长时操作"], route_class=GuardedRoute)
+
+    @router.get("/operations/{operation_id}", summary="长时操作的进度与结果")
+    @allow("*")
+    async def read(request: Request, operation_id: str) -> Response:
+        """Its own operations, for whoever asked for them; all of them, for operations and audit."""
+        caller = caller_of(request)
+        found = await parts.operations.find(operation_id)
+        if found is None or (found.client != caller.key_space and not any(map(caller.holds, SEES_ALL))):
+            raise Problem(404, "not_found", "没有找到这个操作")
+        headers = {} if found.finished_at else {"Retry-After": "1"}
+        return Response(msgspec.json.encode(shown(found)), media_type="application/json", headers=headers)
+
+    @router.post("/vault/master-key:rotate", summary="轮换主密钥并重新封装所有密钥", status_code=202)
+    @allow("ops")
+    async def rotate(request: Request) -> Response:
+        """Replaced keys are kept for 35 days, for copies of the database that may have to be restored."""
+        caller_of(request).person  # noqa: B018  a person decides
+        return await accepted(request, parts.operations, ROTATION, parts.vault.rotation())
+
+    return router
+
+
+async def accepted(request: Request, operations: Operations, kind: str, input: object) -> Response:
+    """Accept long work for the caller: 202 with where to look."""
+    key = await idempotency_key(request)
+    try:
+        operation = await operations.accept(kind, caller_of(request).key_space, input, key)
+    except KeyReused:
+        raise key_reused() from None
+    headers = {"Location": f"/v1/operations/{operation.id}", "Retry-After": "1"}
+    return Response(msgspec.json.encode(shown(operation)), 202, media_type="application/json", headers=headers)
+
+
+def shown(operation: Operation) -> dict[str, Any]:
+    return {
+        "id": operation.id,
+        "kind": operation.kind,
+        "status": operation.status,
+        "done": operation.done,
+        "total": operation.total,
+        "requested_at": operation.requested_at,
+        "finished_at": operation.finished_at,
+        "result": None if operation.result is None else msgspec.Raw(operation.result),
+        "problem": None if operation.problem is None else msgspec.Raw(operation.problem),
+    }
