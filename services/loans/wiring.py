@@ -20,7 +20,7 @@ DEFINITION = ServiceDefinition(
     sources=("registry", "training"),
     listens=LISTENS,
     processes=(EXPIRY, RECHECK),
-    outside=lambda store, peers: store,
+    outside=lambda store, peers, settings: store,
 )
 
 

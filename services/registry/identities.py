@@ -4,6 +4,7 @@ import hmac
 import os
 from pathlib import Path
 
+from shared.runtime.settings import Settings
 from shared.vault.master import kept_secret
 
 
@@ -20,3 +21,8 @@ class IdentityIndex:
 
     def key(self, identity_number: str) -> str:
         return hmac.digest(self._key, identity_number.encode(), "sha256").hex()
+
+
+def index_in(settings: Settings) -> IdentityIndex:
+    """The index of a deployment."""
+    return IdentityIndex(settings.secret("registry", "identity-index.key"))

@@ -7,7 +7,8 @@ from services.registry.domain.disclosure import DISCLOSURE
 from services.registry.domain.institution import INSTITUTION
 from services.registry.domain.organisation import ORGANISATION
 from services.registry.domain.person import PERSON
-from services.registry.identities import IdentityIndex
+from services.registry.identities import IdentityIndex, index_in
+from services.registry.processes.erasure import PROCESSES, Outside
 from services.registry.projections.lists import LISTERS
 from shared.runtime.definition import ServiceDefinition
 from shared.runtime.serve import serve as run
@@ -19,6 +20,8 @@ DEFINITION = ServiceDefinition(
     aggregates=(PERSON, ORGANISATION, INSTITUTION, CARRIER, BANK, DISCLOSURE),
     routers=(persons.api, consents.api, organisations.api, institutions.api, carriers.api, banks.api),
     listers=LISTERS,
+    processes=PROCESSES,
+    outside=lambda store, peers, settings: Outside(store, index_in(settings)),
     limits_apart=frozenset({IdentityIndex.SCOPE}),
 )
 

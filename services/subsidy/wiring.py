@@ -1,6 +1,6 @@
 """Subsidy: policies, claims, notices, budgets, payments. Where its parts are put together."""
 
-from services.subsidy.api import claims, notices, payments, policies, public_notices
+from services.subsidy.api import claims, notices, payments, policies, public_notices, retentions
 from services.subsidy.api.claim_view import CLAIM_VIEW
 from services.subsidy.api.claim_view import listed as listed_claim
 from services.subsidy.domain.budget import BUDGET_LINE
@@ -19,7 +19,7 @@ DEFINITION = ServiceDefinition(
     name="subsidy",
     title="补贴",
     aggregates=(CLAIM, NOTICE, PROGRAMME, BUDGET_LINE, PAYMENT_BATCH),
-    routers=(claims.api, notices.api, payments.api, policies.api, public_notices.api),
+    routers=(claims.api, notices.api, payments.api, policies.api, public_notices.api, retentions.api),
     listers=(
         Lister("claim", CLAIM, listed_claim),
         Lister("notice", NOTICE, notices.listed),
@@ -31,7 +31,7 @@ DEFINITION = ServiceDefinition(
     sources=("registry", "training"),
     listens=LISTENS,
     processes=PROCESSES,
-    outside=Outside,
+    outside=lambda store, peers, settings: Outside(store, peers),
 )
 
 

@@ -11,7 +11,7 @@ from shared.eventstore.record import Actor
 from shared.eventstore.work import Work
 
 LOAD = "select * from load($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-APPEND = f"select * from append({', '.join(f'${n}' for n in range(1, 39))})"
+APPEND = f"select * from append({', '.join(f'${n}' for n in range(1, 40))})"
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +85,7 @@ def append_arguments(group: Sequence[Appending]) -> list[Any]:
                 context.causation_id,
                 context.correlation_id,
                 context.traceparent,
+                None if key is None else key.client,
                 None if key is None else key.key,
                 None if key is None else key.fingerprint,
                 item.answer,
@@ -99,7 +100,7 @@ def append_arguments(group: Sequence[Appending]) -> list[Any]:
         rows += [(number, *row) for row in work.rows]
         subjects += [(number, *subject) for subject in work.new_keys.items()]
     return [
-        *_transposed(commands, 10),
+        *_transposed(commands, 11),
         *_transposed(streams, 4),
         *_transposed(events, 7),
         *_transposed(limits, 5),

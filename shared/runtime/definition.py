@@ -15,6 +15,7 @@ from shared.eventstore.work import View
 from shared.messaging.heads import HeadEffect
 from shared.messaging.inbox import Effect
 from shared.messaging.intake import Listens
+from shared.runtime.settings import Settings
 from shared.vault.rotation import Wrapped
 from shared.web.peers import Peers
 
@@ -47,5 +48,5 @@ class ServiceDefinition:
     effect: Callable[[], Effect] | None = None
     heads: HeadEffect | None = None
     """What is made of the signed heads that `sources` publish; None: they are not read."""
-    outside: Callable[[Store, Peers], object] = field(default=lambda store, peers: peers)
+    outside: Callable[[Store, Peers, Settings], object] = field(default=lambda store, peers, settings: peers)
     """What the service's processes may ask (`Ask`)."""

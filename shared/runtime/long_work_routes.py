@@ -10,7 +10,7 @@ from shared.eventstore.store import KeyReused
 from shared.runtime.long_work import Operation, Operations
 from shared.runtime.parts import Parts
 from shared.runtime.vault import ROTATION
-from shared.web.caller import allow, caller_of
+from shared.web.caller import EVERYONE, allow, caller_of
 from shared.web.command import idempotency_key, key_reused
 from shared.web.problem import Problem
 from shared.web.routes import GuardedRoute
@@ -22,7 +22,7 @@ def long_work(parts: Parts) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["长时操作"], route_class=GuardedRoute)
 
     @router.get("/operations/{operation_id}", summary="长时操作的进度与结果")
-    @allow("*")
+    @allow(*EVERYONE)
     async def read(request: Request, operation_id: str) -> Response:
         """Its own operations, for whoever asked for them; all of them, for operations and audit."""
         caller = caller_of(request)

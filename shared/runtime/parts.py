@@ -109,7 +109,9 @@ class Parts:
         self._spawn("builder", self._builder().run())
         self._spawn("operations", self.operations.run())
         if definition.processes:
-            reactor = Reactor(self.store, definition.processes, definition.outside(self.store, self.peers))
+            reactor = Reactor(
+                self.store, definition.processes, definition.outside(self.store, self.peers, self.settings)
+            )
             queue = queue_for(reactor, definition.name)
             self._spawn("processes", Follower(self.pool, self.reader, PROCESSES, queue).run())
             self._spawn("reactions", Reactions(self.store, reactor).run())

@@ -103,6 +103,11 @@ def unauthenticated(code: str, detail: str) -> Problem:
 
 
 PUBLIC = "public"
+EVERYONE = (
+    "app", "bank:*", "carrier:*", "institution:*", "evaluator:*", "district:*/*", "city", "finance/*", "policy",
+    "policy/*", "auditor", "ops", "service:*",
+)  # fmt: skip
+"""Whoever has signed in."""
 
 
 def allow(*patterns: str) -> Callable[[C], C]:

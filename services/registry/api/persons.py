@@ -1,5 +1,7 @@
 """`/v1/persons`: people, registered once each, whose personal data is sealed and disclosed only for a purpose."""
 
+from collections.abc import Callable
+from datetime import date
 from typing import Annotated
 
 import msgspec
@@ -9,8 +11,19 @@ from pydantic import Field
 
 from services.registry.api.fields import PersonPath
 from services.registry.domain.disclosure import DISCLOSURE, PersonalDataDisclosed, Purpose
-from services.registry.domain.person import PERSON, Person, RegisterPerson, ReportDeath, decide
-from services.registry.identities import IdentityIndex
+from services.registry.domain.person import (
+    PERSON,
+    ErasePerson,
+    Ground,
+    LiftRestriction,
+    Person,
+    PersonCommand,
+    RegisterPerson,
+    ReportDeath,
+    RestrictPerson,
+    decide,
+)
+from services.registry.identities import IdentityIndex, index_in
 from shared.eventstore.decider import Rejection, Take
 from shared.eventstore.needs import Needs
 from shared.eventstore.store import new_context
@@ -24,6 +37,7 @@ from shared.values.rejected import Invalid
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, store_of, unknown
 from shared.web.fields import Day, Mobile, Name, PersonRef
+from shared.web.peers import PeerUnavailable
 from shared.web.problem import Problem, invalid_field, of_rejection
 from shared.web.routes import Body, router
 
@@ -59,10 +73,21 @@ class Death(Body):
     died_on: Day
 
 
+class Restriction(Body):
+    ground: Ground
+
+
+class RetentionDuty(msgspec.Struct, frozen=True):
+    """What subsidy says that it must keep of a person."""
+
+    open_matters: tuple[str, ...] = ()
+    retained_until: date | None = None
+
+
 def index_of(request: Request) -> IdentityIndex:
     index: IdentityIndex | None = getattr(request.app.state, "identity_index", None)
     if index is None:
-        index = IdentityIndex(request.app.state.settings.secret("registry", "identity-index.key"))
+        index = index_in(request.app.state.settings)
         request.app.state.identity_index = index
     return index
 
@@ -79,6 +104,7 @@ def shown(id: str, person: Person) -> dict[str, object]:
     return {
         "id": id,
         "status": person.status,
+        "retained_until": person.retained_until,
         "identity_kind": person.identity_kind,
         "categories": person.categories,
         "consents": [{"id": key, **msgspec.structs.asdict(consent)} for key, consent in person.consents.items()],
@@ -140,8 +166,41 @@ async def read(request: Request, person_id: PersonPath) -> Response:
 @api.post("/persons/{person_id}:report-death", summary="登记死亡")
 @allow("city")
 async def report_death(request: Request, person_id: PersonPath, body: Death) -> Response:
+    return await _decided(request, person_id, lambda today: ReportDeath(body.died_on, today))
+
+
+@api.post("/persons/{person_id}:restrict", summary="限制处理：只存储，不再使用")
+@allow("city")
+async def restrict(request: Request, person_id: PersonPath, body: Restriction) -> Response:
+    by = caller_of(request).person
+    return await _decided(request, person_id, lambda today: RestrictPerson(body.ground, by, today))
+
+
+@api.post("/persons/{person_id}:lift-restriction", summary="解除限制")
+@allow("city")
+async def lift_restriction(request: Request, person_id: PersonPath) -> Response:
+    by = caller_of(request).person
+    return await _decided(request, person_id, lambda today: LiftRestriction(by, today))
+
+
+@api.post("/persons/{person_id}:erase", summary="删除个人信息：由限制人以外的另一人决定，不可恢复")
+@allow("city")
+async def erase(request: Request, person_id: PersonPath) -> Response:
+    """Where a record has to be kept by law, the person stays restricted until that ends, and is erased then."""
+    by = caller_of(request).person
+    try:
+        duty = await request.app.state.peers.get("subsidy", f"/v1/retentions/{person_id}")
+    except PeerUnavailable:
+        raise Problem(503, "fact_pending", "暂时无法核实保存义务，请稍后重试", headers={"Retry-After": "2"}) from None
+    found = msgspec.convert(duty or {}, RetentionDuty)
+    return await _decided(
+        request, person_id, lambda today: ErasePerson(by, today, found.open_matters, found.retained_until)
+    )
+
+
+async def _decided(request: Request, person_id: str, wanted: Callable[[date], PersonCommand]) -> Response:
     def handle(work: Work) -> Answer | Rejection:
-        decision = decide(ReportDeath(body.died_on, shanghai_date(work.now)), work.state(PERSON, person_id))
+        decision = decide(wanted(shanghai_date(work.now)), work.state(PERSON, person_id))
         if isinstance(decision, Rejection):
             return decision
         return answer(work, person_id, shown(person_id, work.append(PERSON, person_id, decision)))
@@ -155,6 +214,7 @@ async def match(request: Request, person_id: PersonPath, body: MatchQuestion) ->
     work = await store_of(request).look(Needs(streams=(person_id,)))
     if not work.exists(person_id):
         raise of_rejection(unknown("人员"))
+    _may_be_used(work.state(PERSON, person_id), body.purpose)
     name = await _opened(request, work, person_id, "name")
     matches = name == body.name
     await _record(request, [person_id], ["name"], body.purpose, revealed=False)
@@ -169,12 +229,19 @@ async def disclose(request: Request, body: DisclosureRequest) -> Response:
     for person_id in body.person_ids:
         if not work.exists(person_id):
             raise of_rejection(unknown("人员", "/person_ids"))
+        _may_be_used(work.state(PERSON, person_id), body.purpose)
         name = await _opened(request, work, person_id, "name")
         number = await _opened(request, work, person_id, "identity_number")
         masked = str(number) if isinstance(number, Redacted) else mask(str(number))
         items.append({"person_id": person_id, "name": str(name), "masked_identity_number": masked})
     await _record(request, body.person_ids, ["name", "masked_identity_number"], body.purpose, revealed=True)
     return Response(msgspec.json.encode({"items": items}), media_type="application/json")
+
+
+def _may_be_used(person: Person, purpose: Purpose) -> None:
+    """Restricted data serves what is under way, and is recommended to nobody any more."""
+    if person.restricted_by is not None and purpose == "whitelist_delivery":
+        raise Problem(409, "person_restricted", "该人员的个人信息已限制处理，不能用于此用途")
 
 
 async def _opened(request: Request, work: Work, person_id: str, field: str) -> object:

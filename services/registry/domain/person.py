@@ -1,12 +1,16 @@
 """Person: a natural person, known by a verified identity.   (沪人社规〔2023〕7号 三(二) 全实名)"""
 
 from datetime import date
+from typing import Literal
 
 import msgspec
 
 from shared.eventstore.decider import Aggregate, Decision, Event, Rejection
 from shared.values.ids import ConsentId, PersonId
 from shared.values.personal import Clear, Personal
+
+Ground = Literal["consent_withdrawn", "purpose_achieved", "unlawful_processing", "requested_by_person"]
+"""Why data is restricted and then erased.   (个人信息保护法 art. 47)"""
 
 # -- events: what happened; the names are the storage format -------------------------------------------------------
 
@@ -48,8 +52,44 @@ class PersonDied(Event, frozen=True, tag="registry.PersonDied.v1"):
     died_on: date
 
 
-PersonEvent = PersonRegistered | ConsentGiven | ConsentWithdrawn | PersonDied
-EVENTS = (PersonRegistered, ConsentGiven, ConsentWithdrawn, PersonDied)
+class PersonRestricted(Event, frozen=True, tag="registry.PersonRestricted.v1"):
+    """The data is only stored and kept safe from now on, and used in proceedings.   (个人信息保护法 art. 47)"""
+
+    person_id: PersonId
+    ground: Ground
+    restricted_by: str
+    restricted_on: date
+
+
+class RestrictionLifted(Event, frozen=True, tag="registry.RestrictionLifted.v1"):
+    person_id: PersonId
+    lifted_by: str
+    lifted_on: date
+
+
+class ErasureScheduled(Event, frozen=True, tag="registry.ErasureScheduled.v1"):
+    """A record has to be kept until the end of `retained_until`; the day after, the person is erased."""
+
+    person_id: PersonId
+    decided_by: str
+    retained_until: date
+
+
+class PersonErased(Event, frozen=True, tag="registry.PersonErased.v1"):
+    """Every service that holds a key of this person destroys it; nothing of the person can be read any more."""
+
+    person_id: PersonId
+    erased_on: date
+
+
+PersonEvent = (
+    PersonRegistered | ConsentGiven | ConsentWithdrawn | PersonDied | PersonRestricted | RestrictionLifted
+    | ErasureScheduled | PersonErased
+)  # fmt: skip
+EVENTS = (
+    PersonRegistered, ConsentGiven, ConsentWithdrawn, PersonDied, PersonRestricted, RestrictionLifted,
+    ErasureScheduled, PersonErased,
+)  # fmt: skip
 
 
 # -- state and evolve: what we know ---------------------------------------------------------------------------------
@@ -76,9 +116,16 @@ class Person(msgspec.Struct, frozen=True):
     categories: tuple[str, ...] = ()
     consents: dict[ConsentId, Consent] = {}
     died_on: date | None = None
+    restricted_by: str | None = None
+    retained_until: date | None = None
+    erased_on: date | None = None
 
     @property
     def status(self) -> str:
+        if self.erased_on:
+            return "erased"
+        if self.restricted_by:
+            return "restricted"
         return "deceased" if self.died_on else "registered"
 
     def consented(self, purpose: str, recipient: str) -> ConsentId | None:
@@ -109,6 +156,14 @@ def evolve(person: Person, event: PersonEvent) -> Person:
             return msgspec.structs.replace(person, consents={**person.consents, event.consent_id: after})
         case PersonDied():
             return msgspec.structs.replace(person, died_on=event.died_on)
+        case PersonRestricted():
+            return msgspec.structs.replace(person, restricted_by=event.restricted_by)
+        case RestrictionLifted():
+            return msgspec.structs.replace(person, restricted_by=None)
+        case ErasureScheduled():
+            return msgspec.structs.replace(person, retained_until=event.retained_until)
+        case PersonErased():
+            return msgspec.structs.replace(person, erased_on=event.erased_on)
 
 
 # -- commands and decide: what may happen next ------------------------------------------------------------------------
@@ -140,7 +195,34 @@ class ReportDeath(msgspec.Struct, frozen=True):
     today: date
 
 
-PersonCommand = RegisterPerson | GiveConsent | WithdrawConsent | ReportDeath
+class RestrictPerson(msgspec.Struct, frozen=True):
+    ground: Ground
+    by: str
+    today: date
+
+
+class LiftRestriction(msgspec.Struct, frozen=True):
+    by: str
+    today: date
+
+
+class ErasePerson(msgspec.Struct, frozen=True):
+    """`open_matters` are not over; `retained_until` is the last day on which a record has to be kept, if any."""
+
+    by: str
+    today: date
+    open_matters: tuple[str, ...]
+    retained_until: date | None
+
+
+class EndRetention(msgspec.Struct, frozen=True):
+    today: date
+
+
+PersonCommand = (
+    RegisterPerson | GiveConsent | WithdrawConsent | ReportDeath | RestrictPerson | LiftRestriction | ErasePerson
+    | EndRetention
+)  # fmt: skip
 
 UNKNOWN = Rejection(code="not_found", detail="没有找到这个人员", status=404)
 
@@ -160,6 +242,8 @@ def decide(command: PersonCommand, person: Person) -> Decision:
             ]
         case _ if person.id is None:
             return UNKNOWN
+        case _ if person.erased_on is not None:
+            return Rejection(code="person_erased", detail="该人员的个人信息已删除")
         case GiveConsent():
             if person.died_on is not None:
                 return Rejection(code="person_deceased", detail="该人员已登记死亡，不能再作出授权")
@@ -194,6 +278,38 @@ def decide(command: PersonCommand, person: Person) -> Decision:
             if command.died_on > command.today:
                 return Rejection(code="died_in_future", detail="死亡日期不能晚于今天", status=422)
             return [PersonDied(person_id=person.id, died_on=command.died_on)]
+        case RestrictPerson():
+            if person.restricted_by is not None:
+                return []
+            return [PersonRestricted(person.id, command.ground, command.by, command.today)]
+        case LiftRestriction():
+            if person.retained_until is not None:
+                return Rejection(code="erasure_decided", detail="已决定删除，不能解除限制")
+            return [] if person.restricted_by is None else [RestrictionLifted(person.id, command.by, command.today)]
+        case ErasePerson():
+            return _erase(command, person, person.id)
+        case EndRetention():
+            over = person.retained_until is not None and command.today > person.retained_until
+            return [PersonErased(person.id, command.today)] if over else []
+
+
+def _erase(command: ErasePerson, person: Person, id: PersonId) -> Decision:
+    """Erasure cannot be undone: one person restricts, another decides.   (个人信息保护法 art. 47)"""
+    if person.restricted_by is None:
+        return Rejection(code="not_restricted", detail="须先限制处理，再由另一人决定删除")
+    if person.restricted_by == command.by:
+        return Rejection(code="second_person_required", detail="限制处理的人不能决定删除，须由另一人决定", status=403)
+    if command.open_matters:
+        return Rejection(
+            code="matters_open",
+            detail="该人员尚有未办结的事项，不能删除",
+            extensions={"open_matters": list(command.open_matters)},
+        )
+    if command.retained_until is not None and command.retained_until >= command.today:
+        if person.retained_until is not None and person.retained_until >= command.retained_until:
+            return []
+        return [ErasureScheduled(id, command.by, command.retained_until)]
+    return [PersonErased(id, command.today)]
 
 
 PERSON: Aggregate[Person] = Aggregate("per", EVENTS, Person, evolve)

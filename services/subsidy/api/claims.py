@@ -117,6 +117,8 @@ async def submit(request: Request) -> Response:
         person = work.fact(PersonFact, body.person_id)
         if certificate is None or organisation is None or person is None:
             raise _FactMissing
+        if person.restricted:
+            return Rejection(code="person_restricted", detail="该人员的个人信息已限制处理，不能提交新的申请")
         submission = _submission(claim_id, body, certificate, shanghai_date(work.now))
         facts = judged_by(
             certificate,

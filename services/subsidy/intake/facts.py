@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 from msgspec.structs import replace as _replace
 
@@ -13,8 +14,11 @@ from shared.messaging.intake import Foreign, Listens, Note, keep
 
 
 class PersonFact(Fact, frozen=True):
+    """`restricted`: the personal data may not be taken into anything new."""
+
     person_id: str
     died_on: date | None = None
+    restricted: bool = False
 
 
 class RoleFact(Fact, frozen=True):
@@ -58,6 +62,18 @@ class PersonRegistered(Foreign, frozen=True):
 class PersonDied(Foreign, frozen=True):
     person_id: str
     died_on: date
+
+
+class PersonRestricted(Foreign, frozen=True):
+    person_id: str
+
+
+class RestrictionLifted(Foreign, frozen=True):
+    person_id: str
+
+
+class PersonErased(Foreign, frozen=True):
+    person_id: str
 
 
 class OrganisationRegistered(Foreign, frozen=True):
@@ -105,7 +121,19 @@ def _person(_: Record, event: PersonRegistered) -> Iterable[Note]:
 
 
 def _died(_: Record, event: PersonDied) -> Iterable[Note]:
-    yield keep(PersonFact(event.person_id, event.died_on), event.person_id)
+    yield _changed(event.person_id, died_on=event.died_on)
+
+
+def _restricted(_: Record, event: PersonRestricted | PersonErased) -> Iterable[Note]:
+    yield _changed(event.person_id, restricted=True)
+
+
+def _restriction_lifted(_: Record, event: RestrictionLifted) -> Iterable[Note]:
+    yield _changed(event.person_id, restricted=False)
+
+
+def _changed(person_id: str, **changes: Any) -> Note:
+    return Note(PersonFact, person_id, lambda known: _replace(known, **changes), needs_known=True)
 
 
 def _organisation(_: Record, event: OrganisationRegistered) -> Iterable[Note]:
@@ -153,6 +181,9 @@ def _revoked(_: Record, event: CertificateRevoked) -> Iterable[Note]:
 LISTENS = (
     Listens("registry.PersonRegistered.v1", PersonRegistered, _person),
     Listens("registry.PersonDied.v1", PersonDied, _died),
+    Listens("registry.PersonRestricted.v1", PersonRestricted, _restricted),
+    Listens("registry.RestrictionLifted.v1", RestrictionLifted, _restriction_lifted),
+    Listens("registry.PersonErased.v1", PersonErased, _restricted),
     Listens("registry.OrganisationRegistered.v1", OrganisationRegistered, _organisation),
     Listens("registry.RoleRecorded.v1", RoleRecorded, _role),
     Listens("registry.OrganisationDeregistered.v1", OrganisationDeregistered, _deregistered),

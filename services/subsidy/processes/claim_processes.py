@@ -12,7 +12,7 @@ from services.subsidy.domain.claim_decisions import ClaimCommand, EndNotice, Hol
 from services.subsidy.domain.notice import NOTICE, CloseNotice, NoticePublished
 from services.subsidy.domain.notice import decide as decide_notice
 from services.subsidy.domain.policy import MOST_PLACES
-from services.subsidy.intake.facts import CertificateRevoked, PersonDied
+from services.subsidy.intake.facts import CertificateRevoked, PersonDied, PersonErased
 from shared.eventstore.decider import Aggregate, Rejection
 from shared.eventstore.interruptions import AskLater
 from shared.eventstore.needs import Needs
@@ -155,4 +155,18 @@ def _death(died_on: date) -> HoldClaim:
 
 DEATH = Process(name="death", on=frozenset({"registry.PersonDied.v1"}), react=_person_died)
 
-PROCESSES = (PAYEE, CLOSING, REVOCATION, DEATH)
+# -- erasure: what registry has erased is unreadable here as well (个人信息保护法 art. 47) --------------------------
+
+
+def _person_erased(record: Record) -> Sequence[Reaction]:
+    event = msgspec.json.decode(record.payload, type=PersonErased)
+    return (Ask(ask=partial(_destroy_key, event.person_id)),)
+
+
+async def _destroy_key(person_id: str, outside: Outside) -> None:
+    await outside.store.erase(person_id)
+
+
+ERASURE = Process(name="erasure", on=frozenset({"registry.PersonErased.v1"}), react=_person_erased)
+
+PROCESSES = (PAYEE, CLOSING, REVOCATION, DEATH, ERASURE)

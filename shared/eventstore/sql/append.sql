@@ -1,11 +1,12 @@
 -- Carry out a batch of commands in one transaction, each with its own result.
+-- `p_owner` is whose an idempotency key is: not the client alone, where people share one.
 -- Arrays are flat; the first of each kind names the command (1 to n) that an element belongs to.
 -- What no command of the batch contends for is written set by set; a command that loses a stream, a limit or a bound
 -- writes nothing, and what was put in for it beforehand is taken away again.
 -- Results: ok | version | limit | subject (another writer made the subject's key) | repeated (with the stored answer)
 create function append(
     p_client text[], p_user text[], p_behalf text[], p_causation uuid[], p_correlation uuid[], p_trace text[],
-    p_key text[], p_fingerprint bytea[], p_answer bytea[], p_keep interval[],
+    p_owner text[], p_key text[], p_fingerprint bytea[], p_answer bytea[], p_keep interval[],
     s_command int[], s_stream text[], s_expected int[], s_version int[],
     e_command int[], e_stream text[], e_version int[], e_id uuid[], e_type text[], e_occurred timestamptz[],
     e_payload bytea[],
@@ -52,7 +53,7 @@ begin
             order by b.scope, b.key for update of b;
     end if;
     for v_lost in
-        select * from take_keys(p_client, p_key, p_fingerprint, p_answer, v_now, p_keep)
+        select * from take_keys(p_owner, p_key, p_fingerprint, p_answer, v_now, p_keep)
     loop
         v_outcome[v_lost.command] := case when v_lost.answer is null then 'version' else 'repeated' end;
         v_fingerprint[v_lost.command] := v_lost.fingerprint;
@@ -93,7 +94,7 @@ begin
     select coalesce(array_agg(g.i), '{}') into v_kept
         from generate_series(1, v_count) as g (i) where v_outcome[g.i] = 'ok';
     if array_length(v_kept, 1) is distinct from v_count then
-        perform undo_taken(v_outcome, p_client, p_key, s_command, s_stream,
+        perform undo_taken(v_outcome, p_owner, p_key, s_command, s_stream,
                            l_command, l_op, l_scope, l_key, l_holder, k_command, k_subject, k_wrapped);
     end if;
 

@@ -2,7 +2,7 @@
 -- idempotency keys, new subjects' keys. Nothing has been updated yet in this transaction, so its own rows are those
 -- that it put in.
 create function undo_taken(
-    p_outcome text[], p_client text[], p_key text[],
+    p_outcome text[], p_owner text[], p_key text[],
     s_command int[], s_stream text[], l_command int[], l_op text[], l_scope text[], l_key text[], l_holder text[],
     k_command int[], k_subject text[], k_wrapped bytea[]
 ) returns void language plpgsql as $$
@@ -25,10 +25,10 @@ begin
                   where o.op = 'take' and o.scope = u.scope and o.key = u.key and p_outcome[o.command] = 'ok');
     end if;
     delete from idempotency i
-        using unnest(p_client, p_key) with ordinality as u (client, key, n)
+        using unnest(p_owner, p_key) with ordinality as u (client, key, n)
         where i.client = u.client and i.key = u.key and i.xmin = v_self and p_outcome[u.n::int] <> 'ok'
           and not exists (
-              select from unnest(p_client, p_key) with ordinality as o (client, key, n)
+              select from unnest(p_owner, p_key) with ordinality as o (client, key, n)
               where o.client = u.client and o.key = u.key and p_outcome[o.n::int] = 'ok');
     delete from subject_key k
         using unnest(k_command, k_subject, k_wrapped) as u (command, subject, wrapped)

@@ -12,9 +12,9 @@ from shared.eventstore import store as stores
 from shared.eventstore.calls import APPEND
 from shared.eventstore.derived import Derived
 from shared.eventstore.interruptions import TwinStillRunning
-from shared.eventstore.needs import Needs
+from shared.eventstore.needs import IdempotencyKey, Needs
 from shared.eventstore.store import KeyReused, Store, new_context
-from shared.eventstore.work import Answer, ErasedSubject, View, Work
+from shared.eventstore.work import Answer, ErasedSubject, View, Work, fingerprint
 from shared.values.personal import REDACTED, Clear
 from tests.integration.eventstore.account import ACCOUNT, Account, Closed, Moved, Opened
 from tests.integration.eventstore.commands import ACTOR, key, move, open_account, rejected, set_bound, spend, stream_of
@@ -229,6 +229,18 @@ async def test_an_answer_that_is_a_view_is_made_again_as_it_was(
     assert (first[1].status, msgspec.json.decode(first[1].body)["account"]["total"]) == (201, 1)
     assert b"told-again" not in await pool.fetchval("select answer from idempotency")
     assert (await store.look(Needs(streams=(stream,)))).state(ACCOUNT, stream).total == 8
+
+
+async def test_people_who_share_a_client_do_not_share_keys(store: Store, other_store: Store) -> None:
+    """Each gets his own answer again, from any process, and nobody another's."""
+    one, other = (IdempotencyKey(f"test/{user}", "same", fingerprint(b"")) for user in ("usr_1", "usr_2"))
+    first = await open_account(store, "n1", "o1", idempotency=one)
+    second = await open_account(store, "n2", "o2", idempotency=other)
+    assert not first.repeated
+    assert not second.repeated
+    for told, mine in ((first, one), (second, other)):
+        again = await open_account(other_store, "n3", "o3", idempotency=mine)
+        assert (again.repeated, stream_of(again)) == (True, stream_of(told))
 
 
 async def test_expired_answers_are_forgotten_and_others_kept(store: Store, pool: asyncpg.Pool) -> None:

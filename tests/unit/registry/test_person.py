@@ -10,11 +10,20 @@ from services.registry.domain.person import (
     PERSON,
     ConsentGiven,
     ConsentWithdrawn,
+    EndRetention,
+    ErasePerson,
+    ErasureScheduled,
     GiveConsent,
+    LiftRestriction,
+    PersonCommand,
     PersonDied,
+    PersonErased,
     PersonRegistered,
+    PersonRestricted,
     RegisterPerson,
     ReportDeath,
+    RestrictionLifted,
+    RestrictPerson,
     WithdrawConsent,
     decide,
 )
@@ -103,3 +112,52 @@ def test_whatever_is_given_and_withdrawn_at_most_one_consent_stands(steps: list[
     person = PERSON.fold(events)
     standing = [id for id, consent in person.consents.items() if consent.status == "given"]
     assert standing == ([] if (id := person.consented(PURPOSE, RECIPIENT)) is None else [id])
+
+
+# -- restriction and erasure (个人信息保护法 art. 47) -----------------------------------------------------------------
+
+RESTRICTED = PersonRestricted(ID, "requested_by_person", "usr_1", TODAY)
+ERASED = PersonErased(ID, TODAY)
+UNTIL = date(2055, 3, 3)
+SCHEDULED = ErasureScheduled(ID, "usr_2", UNTIL)
+RESTRICT = RestrictPerson("requested_by_person", "usr_1", TODAY)
+
+
+def erase(by: str = "usr_2", open_matters: tuple[str, ...] = (), until: date | None = None) -> ErasePerson:
+    return ErasePerson(by, TODAY, open_matters, until)
+
+
+def test_a_person_is_restricted_once_and_may_be_released() -> None:
+    given(PERSON, REGISTERED).when(decide, RESTRICT).then(RESTRICTED)
+    given(PERSON, REGISTERED, RESTRICTED).when(decide, RESTRICT).then_nothing()
+    lifted = RestrictionLifted(ID, "usr_2", TODAY)
+    given(PERSON, REGISTERED, RESTRICTED).when(decide, LiftRestriction("usr_2", TODAY)).then(lifted)
+    given(PERSON, REGISTERED).when(decide, LiftRestriction("usr_2", TODAY)).then_nothing()
+
+
+def test_erasure_takes_two_people_and_nothing_that_is_under_way() -> None:
+    given(PERSON, REGISTERED).when(decide, erase()).then_rejected("not_restricted")
+    given(PERSON, REGISTERED, RESTRICTED).when(decide, erase(by="usr_1")).then_rejected("second_person_required", 403)
+    given(PERSON, REGISTERED, RESTRICTED).when(decide, erase(open_matters=("clm_1",))).then_rejected("matters_open")
+    given(PERSON, REGISTERED, RESTRICTED).when(decide, erase()).then(ERASED)
+
+
+def test_a_record_that_must_be_kept_is_erased_when_the_duty_ends() -> None:
+    given(PERSON, REGISTERED, RESTRICTED).when(decide, erase(until=UNTIL)).then(SCHEDULED)
+    given(PERSON, REGISTERED, RESTRICTED, SCHEDULED).when(decide, erase(until=UNTIL)).then_nothing()
+    given(PERSON, REGISTERED, RESTRICTED, SCHEDULED).when(decide, LiftRestriction("usr_2", TODAY)).then_rejected(
+        "erasure_decided"
+    )
+    given(PERSON, REGISTERED, RESTRICTED, SCHEDULED).when(decide, EndRetention(UNTIL)).then_nothing()
+    day_after = UNTIL + timedelta(1)
+    given(PERSON, REGISTERED, RESTRICTED, SCHEDULED).when(decide, EndRetention(day_after)).then(
+        PersonErased(ID, day_after)
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [RESTRICT, erase(), GiveConsent(FIRST, PURPOSE, RECIPIENT, TODAY), ReportDeath(TODAY, TODAY), EndRetention(UNTIL)],
+)
+def test_nothing_happens_to_an_erased_person(command: PersonCommand) -> None:
+    given(PERSON, REGISTERED, RESTRICTED, ERASED).when(decide, command).then_rejected("person_erased")

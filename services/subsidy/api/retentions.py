@@ -1,0 +1,52 @@
+"""`/v1/retentions/{person_id}`: what stands in the way of erasing a person.   (个人信息保护法 art. 47)"""
+
+from datetime import date
+
+import msgspec
+from fastapi import Request
+from fastapi.responses import Response
+
+from services.subsidy.domain.claim import CLAIM, ClaimPaid
+from shared.eventstore.listing import read_page
+from shared.eventstore.needs import Needs
+from shared.values.calendar import anniversary
+from shared.web.caller import allow
+from shared.web.command import store_of
+from shared.web.fields import PersonRef
+from shared.web.routes import router
+
+api = router("留存")
+
+RECORD_YEARS = 30
+"""How long the record of a payment is kept.   (会计档案管理办法, annex 1: 会计凭证)"""
+CLAIMS = 200
+
+
+class _Listed(msgspec.Struct):
+    id: str
+
+
+@api.get("/retentions/{person_id}", summary="未办结的申请与须留存至何日")
+@allow("service:registry", "auditor")
+async def read(request: Request, person_id: PersonRef) -> Response:
+    """`open_matters` are claims that have not ended; `retained_until` is the last day of the longest duty, or null."""
+    store = store_of(request)
+    items = (await read_page(store.pool, "claim", [f"person:{person_id}"], None, CLAIMS)).items
+    claims = [msgspec.json.decode(item, type=_Listed).id for item in items]
+    work = await store.look(Needs(streams=tuple(claims)))
+    paid_on = [
+        stored.event.paid_on
+        for claim in claims
+        for stored in work.history(claim)
+        if isinstance(stored.event, ClaimPaid)
+    ]
+    duty = {
+        "person_id": person_id,
+        "open_matters": [claim for claim in claims if not work.state(CLAIM, claim).ended],
+        "retained_until": _last_day(max(paid_on)) if paid_on else None,
+    }
+    return Response(msgspec.json.encode(duty), media_type="application/json")
+
+
+def _last_day(paid_on: date) -> date:
+    return anniversary(paid_on, RECORD_YEARS)
