@@ -17,6 +17,7 @@ from shared.proof.merkle import extend, root, root_from_inclusion
 from shared.proof.tree import LogTree
 from shared.runtime.parts import Parts
 from shared.web.caller import PUBLIC, allow
+from shared.web.lists import paged
 from shared.web.problem import Problem, invalid_field
 from shared.web.routes import GuardedRoute
 
@@ -86,10 +87,7 @@ def log_routes(parts: Parts) -> APIRouter:
     ) -> Response:
         found = await Heads(parts.pool).before(cursor, limit)
         following = str(found[-1].tree_size) if len(found) == limit else None
-        response = _json({"items": [msgspec.Raw(kept.json) for kept in found], "next": following})
-        if following is not None:
-            response.headers["Link"] = f'<{request.url.path}?limit={limit}&cursor={following}>; rel="next"'
-        return response
+        return paged(request, [kept.json for kept in found], following)
 
     @router.get("/heads/{tree_size}", summary="某一大小的已签名日志头")
     @allow(PUBLIC)

@@ -2,9 +2,10 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlencode
 
+import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -29,16 +30,22 @@ async def page(request: Request, kind: str, facets: Sequence[str], *, newest_fir
         raise Problem(503, "not_caught_up", "列表尚未更新到所求的版本，请稍后重试", headers={"Retry-After": "1"})
     found = await read_page(state.store.pool, kind, facets, after, limit, newest_first=newest_first)
     following = None if found.next is None else base64.urlsafe_b64encode(found.next.encode()).decode()
-    body = b'{"items":[' + b",".join(found.items) + b'],"next":' + _quoted(following) + b"}"
+    return paged(request, found.items, following)
+
+
+def paged(request: Request, items: Iterable[bytes], following: str | None) -> Response:
+    """A page of items (JSON), with the cursor of the one that follows, in the body and as a `Link` (RFC 8288)."""
+    cursor = b"null" if following is None else msgspec.json.encode(following)
+    body = b'{"items":[' + b",".join(items) + b'],"next":' + cursor + b"}"
     headers = {}
     if following is not None:
-        query = urlencode({**request.query_params, "cursor": following})
+        query = urlencode([*_others(request), ("cursor", following)])
         headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
     return Response(body, media_type="application/json", headers=headers)
 
 
-def _quoted(cursor: str | None) -> bytes:
-    return b"null" if cursor is None else f'"{cursor}"'.encode()
+def _others(request: Request) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
 
 
 def _limit(text: str | None) -> int:

@@ -1,17 +1,20 @@
 """`/v1/claims/{id}/history` and `/v1/access-log`: what the archive knows."""
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
-from fastapi import Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 
 from services.audit.archive.history import History, from_archive
 from services.audit.archive.timeline import line
 from services.audit.intake.claims import differences
-from shared.eventstore.record import canonical, parse
+from shared.eventstore.record import Record, canonical, parse
 from shared.web.caller import allow
 from shared.web.command import store_of, unknown
+from shared.web.fields import Name, PersonRef
+from shared.web.lists import paged
 from shared.web.peers import PeerUnavailable
 from shared.web.problem import Problem, of_rejection
 from shared.web.routes import router
@@ -59,17 +62,37 @@ async def comparison(request: Request, claim_id: str) -> Response:
     )
 
 
-@api.get("/access-log", summary="查阅个人信息的记录")
+ACCESSES = """
+    select a.seq, a.record from archive a
+    where a.type = 'registry.PersonalDataDisclosed.v1' and a.seq < $1
+      and ($2::text is null or exists (
+          select from mention m where m.stream = $2 and m.log_id = a.log_id and m.position = a.position))
+      and ($3::text is null or convert_from(a.record, 'utf8')::jsonb #>> '{payload,requester}' = $3)
+      and ($4::text is null or convert_from(a.record, 'utf8')::jsonb #>> '{payload,purpose}' = $4)
+    order by a.seq desc limit $5
+"""
+
+
+@api.get("/access-log", summary="查阅个人信息的记录，从新到旧")
 @allow("auditor")
-async def access_log(request: Request, limit: int = 100) -> Response:
+async def access_log(
+    request: Request,
+    person_id: PersonRef | None = None,
+    requester: Name | None = None,
+    purpose: Name | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[int | None, Query(ge=1, le=2**53 - 1)] = None,
+) -> Response:
+    """Who looked at whose data, which fields, when and what for.   (个人信息保护法 art. 54, 55)"""
     rows = await store_of(request).pool.fetch(
-        "select record from archive where type = 'registry.PersonalDataDisclosed.v1' order by seq desc limit $1",
-        min(max(limit, 1), 200),
+        ACCESSES, 2**62 if cursor is None else cursor, person_id, requester, purpose, limit
     )
-    items = []
-    for row in rows:
-        record = parse(row["record"])
-        items.append(
-            {"at": record.occurred_at, "recorded_at": record.recorded_at, **msgspec.json.decode(record.payload)}
-        )
-    return Response(msgspec.json.encode({"items": items, "next": None}), media_type="application/json")
+    following = str(rows[-1]["seq"]) if len(rows) == limit else None
+    return paged(request, [_access(parse(row["record"])) for row in rows], following)
+
+
+def _access(record: Record) -> bytes:
+    told = msgspec.json.decode(record.payload)
+    told.pop("type")
+    who = {"client": record.actor.client, "user": record.actor.user}
+    return msgspec.json.encode({"at": record.occurred_at, "recorded_at": record.recorded_at, **who, **told})

@@ -15,6 +15,7 @@ from services.audit.archive.proofs import AT_ONCE, prove
 from shared.proof.merkle import leaf_hash
 from shared.web.caller import allow
 from shared.web.command import store_of
+from shared.web.lists import paged
 from shared.web.peers import PeerUnavailable
 from shared.web.problem import Problem, invalid_field
 from shared.web.routes import router
@@ -87,7 +88,7 @@ async def heads(
         _one_of(list(request.app.state.settings.services), service)
         found = await seen(store_of(request).pool, service, cursor, limit)
         following = str(found[-1].seq) if len(found) == limit else None
-        return _json({"items": [msgspec.Raw(held.json) for held in found], "next": following})
+        return paged(request, [held.json for held in found], following)
     if service is not None:
         page = {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
         return _json(await _ask(request, service, f"/v1/log/heads?{urlencode(page)}"))
