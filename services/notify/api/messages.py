@@ -41,7 +41,7 @@ async def listed(
     request: Request, person_id: str | None = None, subject_id: str | None = None, status: str | None = None
 ) -> Response:
     if caller_of(request).holds("app") and person_id is None:
-        raise Problem(400, "person_required", "请用 person_id 指明为谁查询")
+        raise Problem(400, "person_id_required", "请用 person_id 指明为谁查询")
     chosen = (("person", person_id), ("subject", subject_id), ("status", status))
     facets = [f"{name}:{value}" for name, value in chosen if value is not None]
     return await page(request, "message", facets, newest_first=True)

@@ -376,5 +376,5 @@ async def listed(
     elif district is not None:
         facets.append(f"district:{district}")
     if caller.holds("app") and person_id is None:
-        raise Problem(400, "person_required", "请用 person_id 指明为谁查询")
+        raise Problem(400, "person_id_required", "请用 person_id 指明为谁查询")
     return await page(request, "claim", facets)
