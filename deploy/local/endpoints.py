@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from deploy.local.bank_keys import BANKS, key_file
 from deploy.local.secrets import write_private
 from deploy.local.settings import StackSettings
 
@@ -19,15 +20,19 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     postgres: str
     """A role that may read every database and write none; the path names the first, the others are its siblings."""
     tokens: dict[str, str]
+    signing_keys: dict[str, str] = {}
+    """Files with the private JWKs with which the sandbox's banks sign, by the name of their token."""
 
 
 def of(settings: StackSettings, reader: str, tokens: dict[str, str]) -> Endpoints:
+    keys = Path(settings.directory) / "keys"
     return Endpoints(
         services=dict(settings.services),
         console=f"{settings.services['audit']}/console",
         kafka=settings.kafka,
         postgres=reader,
         tokens=tokens,
+        signing_keys={client: str(key_file(keys, client)) for client in BANKS},
     )
 
 
