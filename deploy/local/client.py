@@ -51,11 +51,7 @@ def signed_calls(endpoints: Endpoints, http: httpx.AsyncClient) -> dict[str, Sig
     async def fetch(url: str) -> Any:
         return (await http.get(url)).raise_for_status().json()
 
-    theirs = (
-        PublishedKeys(f"{endpoints.services[SIGNED]}/v1/signing-keys", fetch) if SIGNED in endpoints.services else None
-    )
-    if theirs is None:
-        return {}
+    theirs = PublishedKeys(f"{endpoints.services.get(SIGNED)}/v1/signing-keys", fetch)
     return {role: SignedCalls(key_in(Path(file)), theirs) for role, file in endpoints.signing_keys.items()}
 
 

@@ -11,7 +11,9 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from deploy.local import settings
+from deploy.local.client import SIGNED, signed_calls
 from deploy.local.endpoints import Endpoints
+from shared.web.signing.client import SignedCalls
 
 
 class Caller:
@@ -20,6 +22,7 @@ class Caller:
     def __init__(self, http: httpx.AsyncClient, endpoints: Endpoints) -> None:
         self.http = http
         self.endpoints = endpoints
+        self._signing = signed_calls(endpoints, http)
 
     async def post(
         self, role: str | None, service: str, path: str, body: object = None, **headers: str
@@ -28,10 +31,16 @@ class Caller:
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         sent = {"content-type": "application/json", **self._token(role)}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.http.post(self.endpoints.services[service] + path, content=content, headers=sent)
+        url = self.endpoints.services[service] + path
+        return await self.http.post(url, content=content, headers=sent, auth=self._auth(role, service))
 
     async def get(self, role: str | None, service: str, path: str) -> httpx.Response:
-        return await self.http.get(self.endpoints.services[service] + path, headers=self._token(role))
+        url = self.endpoints.services[service] + path
+        return await self.http.get(url, headers=self._token(role), auth=self._auth(role, service))
+
+    def _auth(self, role: str | None, service: str) -> SignedCalls | None:
+        """Banks sign what they send to loans, and believe only signed answers."""
+        return self._signing.get(role) if role is not None and service == SIGNED else None
 
     def _token(self, role: str | None) -> dict[str, str]:
         return {} if role is None else {"authorization": f"Bearer {self.endpoints.tokens.get(role, role)}"}

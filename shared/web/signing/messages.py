@@ -152,7 +152,7 @@ def _authority(request: Request) -> str:
 
 def _target_uri(request: Request) -> str:
     query = f"?{request.query}" if request.query else ""
-    return f"{request.scheme}://{_authority(request)}{request.path}{query}"
+    return f"{request.scheme}://{request.authority}{request.path}{query}"
 
 
 _DERIVED: dict[str, Callable[[Request], str]] = {
