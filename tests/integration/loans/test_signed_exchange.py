@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import asyncpg
 import gmssl_pyx
 import httpx
+import psutil
 import pytest
 
 from shared.web.signing import keys as signing_keys_module
@@ -339,3 +341,22 @@ async def test_the_sm2_process_is_replaced_when_it_dies(loans: Loans) -> None:
     assert not await desk.verify(key.public.raw, bytes(32), bytes(64))
     assert not await desk.verify(key.public.raw, bytes(32), signature[:-1])
     assert desk.pid != first
+
+
+async def test_the_sm2_process_ends_with_its_parent_however_that_ends() -> None:
+    program = (
+        "import asyncio; from shared.web.signing.sm2 import Sm2Desk\n"
+        "async def main():\n"
+        "    desk = Sm2Desk(); await desk.verify(bytes(64), bytes(32), bytes(64))\n"
+        "    print(desk.pid, flush=True); await asyncio.sleep(60)\n"
+        "asyncio.run(main())"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    child = int(await parent.stdout.readline())
+    assert psutil.Process(child).ppid() == parent.pid
+    parent.kill()
+    await parent.wait()
+    async with asyncio.timeout(10):
+        while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(0.05)
