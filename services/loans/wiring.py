@@ -1,6 +1,6 @@
 """Loans: whitelists of founders for banks. Where its parts are put together."""
 
-from services.loans.api import approval, batches, changes, check, entries
+from services.loans.api import approval, batches, changes, check, entries, snapshots
 from services.loans.domain.batch import BATCH
 from services.loans.domain.entry import ENTRY
 from services.loans.intake import facts, partners
@@ -15,7 +15,7 @@ DEFINITION = ServiceDefinition(
     name="loans",
     title="创业担保贷款",
     aggregates=(BATCH, ENTRY),
-    routers=(check.api, changes.api, batches.api, approval.api, entries.api),
+    routers=(check.api, changes.api, snapshots.api, batches.api, approval.api, entries.api),
     listers=LISTERS,
     sources=("registry", "training"),
     listens=(*facts.LISTENS, *partners.LISTENS),
