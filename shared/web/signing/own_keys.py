@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared.vault.keys import kept_secret
+from shared.vault.master import kept_secret
 from shared.web.signing.keys import ALGORITHMS, Algorithm, PrivateKey, new_key, private_jwk, private_key, public_jwk
 
 DAY = 86_400

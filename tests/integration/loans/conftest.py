@@ -29,7 +29,8 @@ from shared.runtime.parts import Parts, open_pool
 from shared.runtime.signing_routes import signing_keys
 from shared.telemetry.metrics import Metrics
 from shared.values.ids import new_id, uuid7
-from shared.vault.keys import FileMasterKey, Keyring
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
 from shared.web.app import create_app
 from shared.web.caller import Caller
 from shared.web.signing.client import PublishedKeys, SignedCalls

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from shared.eventstore.migrations import run_script
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 SQL = Path(__file__).parents[1] / "sql"
 
