@@ -2,19 +2,24 @@
 
 import asyncio
 import json
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID, uuid5
 
 import httpx
 
+from deploy.local.bank_keys import key_in
 from deploy.local.endpoints import Endpoints
 from deploy.local.failures import StackFailed
+from shared.web.signing.client import PublishedKeys, SignedCalls, Untrusted
 
 PATIENCE = 120.0
 PAUSE = 0.2
 AT_ONCE = 16
 AGAIN = frozenset({502, 503, 504})
+SIGNED = "loans"
+"""The service that exchanges signed messages with banks."""
 KEYS = UUID("2d9b1f0e-6a57-5c37-8f2f-5f7f5c0a9d11")
 
 
@@ -40,6 +45,16 @@ class Answer:
         return self.body.get("code") if isinstance(self.body, dict) else None
 
 
+def signed_calls(endpoints: Endpoints, http: httpx.AsyncClient) -> dict[str, SignedCalls]:
+    """How each bank of the sandbox calls: it signs, and trusts nothing that is not signed."""
+
+    async def fetch(url: str) -> Any:
+        return (await http.get(url)).raise_for_status().json()
+
+    theirs = PublishedKeys(f"{endpoints.services.get(SIGNED)}/v1/signing-keys", fetch)
+    return {role: SignedCalls(key_in(Path(file)), theirs) for role, file in endpoints.signing_keys.items()}
+
+
 class Client:
     """One HTTP client for all services and roles.
 
@@ -52,6 +67,7 @@ class Client:
         self._run = run
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=2.0), trust_env=False)
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._signing = signed_calls(endpoints, self._http)
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,11 +115,17 @@ class Client:
     ) -> Answer:
         url = self.endpoints.services[service] + path
         headers = {**headers, "authorization": f"Bearer {self.endpoints.tokens[role]}"}
+        auth = self._signing.get(role) if service == SIGNED else None
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while True:
             try:
                 async with self._slots:
-                    response = await self._http.request(method, url, json=body, headers=headers)
+                    response = await self._http.request(method, url, json=body, headers=headers, auth=auth)
+            except Untrusted as untrusted:
+                if untrusted.response.status_code not in AGAIN or asyncio.get_running_loop().time() > deadline:
+                    raise Refused(f"{role}: {method} {path.partition('?')[0]}: {untrusted}") from untrusted
+                await asyncio.sleep(PAUSE)
+                continue
             except httpx.TransportError as error:
                 if asyncio.get_running_loop().time() > deadline:
                     raise StackFailed(f"{service} does not answer: {type(error).__name__}") from error

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import msgspec
 
+from deploy.local.bank_keys import BANKS, key_file
 from deploy.local.secrets import write_private
 from deploy.local.settings import StackSettings
 
 FILE = "endpoints.json"
 
 
-class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The public surface of a running stack; the names are fixed."""
 
     services: dict[str, str]
@@ -19,6 +20,8 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     postgres: str
     """A role that may read every database and write none; the path names the first, the others are its siblings."""
     tokens: dict[str, str]
+    signing_keys: dict[str, str] = {}
+    """Files with the private JWKs of the sandbox's banks, by the name of their token; not in the file, beside it."""
 
 
 def of(settings: StackSettings, reader: str, tokens: dict[str, str]) -> Endpoints:
@@ -38,9 +41,11 @@ def write(endpoints: Endpoints, directory: Path) -> None:
 def read(directory: Path) -> Endpoints | None:
     """None when no stack is ready there."""
     try:
-        return msgspec.json.decode((directory / FILE).read_bytes(), type=Endpoints)
+        found = msgspec.json.decode((directory / FILE).read_bytes(), type=Endpoints)
     except FileNotFoundError:
         return None
+    keys = {client: str(key_file(directory / "keys", client)) for client in BANKS}
+    return msgspec.structs.replace(found, signing_keys=keys)
 
 
 def remove(directory: Path) -> None:

@@ -1,13 +1,13 @@
 """Loans: whitelists of founders for banks. Where its parts are put together."""
 
-from services.loans.api import approval, batches, changes, check, entries
+from services.loans.api import approval, batches, changes, check, entries, snapshots
 from services.loans.domain.batch import BATCH
 from services.loans.domain.entry import ENTRY
-from services.loans.intake.facts import LISTENS
+from services.loans.intake import facts, partners
 from services.loans.processes.expiry import EXPIRY
 from services.loans.processes.recheck import RECHECK
 from services.loans.projections.lists import LISTERS
-from shared.runtime.definition import ServiceDefinition
+from shared.runtime.definition import ServiceDefinition, SignedExchange
 from shared.runtime.serve import serve as run
 from shared.runtime.settings import Settings
 
@@ -15,12 +15,13 @@ DEFINITION = ServiceDefinition(
     name="loans",
     title="创业担保贷款",
     aggregates=(BATCH, ENTRY),
-    routers=(check.api, changes.api, batches.api, approval.api, entries.api),
+    routers=(check.api, changes.api, snapshots.api, batches.api, approval.api, entries.api),
     listers=LISTERS,
     sources=("registry", "training"),
-    listens=LISTENS,
+    listens=(*facts.LISTENS, *partners.LISTENS),
     processes=(EXPIRY, RECHECK),
     outside=lambda store, peers, settings: store,
+    signing=SignedExchange(key_of=partners.key_of),
 )
 
 

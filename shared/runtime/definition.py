@@ -1,6 +1,6 @@
 """What a service consists of, as its `wiring.py` puts it together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,19 @@ from shared.messaging.intake import Listens
 from shared.runtime.settings import Settings
 from shared.vault.rotation import Wrapped
 from shared.web.peers import Peers
+from shared.web.signing.keys import PublicKey
+from shared.web.signing.profile import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedExchange:
+    """Signed exchange with partners. Needs the table `used_nonce` in the service's database.
+
+    `key_of(store, client, kid)`: the client's approved signature key of that id, None where there is none to be used.
+    """
+
+    key_of: Callable[[Store, str, str], Awaitable[PublicKey | None]]
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,3 +63,5 @@ class ServiceDefinition:
     """What is made of the signed heads that `sources` publish; None: they are not read."""
     outside: Callable[[Store, Peers, Settings], object] = field(default=lambda store, peers, settings: peers)
     """What the service's processes may ask (`Ask`)."""
+    signing: SignedExchange | None = None
+    """How partners' messages are verified and answers to them signed; None: there are no `@signed` routes."""

@@ -14,15 +14,18 @@ from shared.web.caller import EVERYONE, allow, caller_of
 from shared.web.command import idempotency_key, key_reused
 from shared.web.problem import Problem
 from shared.web.routes import GuardedRoute
+from shared.web.signing.declared import signed, unsigned
 
 SEES_ALL = ("ops", "auditor")
 
 
 def long_work(parts: Parts) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["长时操作"], route_class=GuardedRoute)
+    of_banks = unsigned("这个服务与银行没有签名往来") if parts.definition.signing is None else signed
 
     @router.get("/operations/{operation_id}", summary="长时操作的进度与结果")
     @allow(*EVERYONE)
+    @of_banks
     async def read(request: Request, operation_id: str) -> Response:
         """Its own operations, for whoever asked for them; all of them, for operations and audit."""
         caller = caller_of(request)

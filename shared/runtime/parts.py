@@ -36,6 +36,11 @@ from shared.telemetry.errors import describe
 from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
 from shared.web.peers import Peers
+from shared.web.signing.guard import Guard
+from shared.web.signing.keys import PublicKey
+from shared.web.signing.nonces import NonceBook
+from shared.web.signing.own_keys import OwnKeys
+from shared.web.signing.scribe import Scribe
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +77,7 @@ class Parts:
         self._tasks: list[asyncio.Task[Any]] = []
         self._consumer: Consumer | None = None
         self._incarnation = Incarnation(settings.kafka)
+        self.signing: Guard | None = None
 
     async def start(self) -> None:
         definition, settings = self.definition, self.settings
@@ -86,6 +92,7 @@ class Parts:
         self.derived = Derived(self.pool, self.store.types, definition.limits_apart)
         self.vault = Vault(self.pool, master, (*WRAPPED, *definition.wrapped))
         self.operations = Operations(self.pool, {ROTATION: self.vault.rotate})
+        self.signing = self._guard()
         self.reader = LogReader(self.pool)
         await self.reader.start()
         if settings.profile == "local":
@@ -93,9 +100,23 @@ class Parts:
                 "insert into business_clock (stands_at) values ($1) on conflict do nothing", settings.clock_start
             )
 
+    def _guard(self) -> Guard | None:
+        signing, store = self.definition.signing, self.store
+        if signing is None:
+            return None
+        keys = OwnKeys(self.settings.secret(self.definition.name, "message-signing"), self.definition.name)
+        key_of = signing.key_of
+
+        async def known(client: str, kid: str) -> PublicKey | None:
+            return await key_of(store, client, kid)
+
+        return Guard(known, NonceBook(self.pool), keys, Scribe(), signing.policy)
+
     def run(self, role: str) -> None:
         """Start this process's tasks. Role `api` only follows the head; `worker` and `all` do the work."""
         self._spawn("head", self.reader.listen())
+        if self.signing is not None:
+            self._spawn("signing", self._keep_signing(self.signing))
         if role == "api":
             return
         definition = self.definition
@@ -149,6 +170,16 @@ class Parts:
             except DATABASE as error:
                 log.warning("sweep_interrupted", error=describe(error))
 
+    async def _keep_signing(self, guard: Guard) -> None:
+        """Forget nonces whose time is over; see to the keys with which answers are signed."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            guard.keys.refresh()
+            try:
+                await guard.nonces.sweep()
+            except DATABASE as error:
+                log.warning("sweep_interrupted", error=describe(error))
+
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
         task.add_done_callback(_died)
@@ -160,6 +191,8 @@ class Parts:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._incarnation.close()
         await self.peers.close()
+        if self.signing is not None:
+            await self.signing.scribe.close()
         await self.pool.close()
 
     async def ready(self) -> tuple[int, bytes]:

@@ -18,6 +18,7 @@ from shared.runtime.operations import operations, sandbox
 from shared.runtime.parts import Parts
 from shared.runtime.projection_routes import projections
 from shared.runtime.settings import Settings
+from shared.runtime.signing_routes import is_signed, signing_keys
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.traces import configure_traces
@@ -42,6 +43,7 @@ def build(definition: ServiceDefinition, settings: Settings, role: str) -> FastA
         app.state.reader = parts.reader
         app.state.peers = parts.peers
         app.state.settings = settings
+        app.state.signing = parts.signing
         app.state.verifier = Verifier(Path(settings.issuer.jwks), settings.issuer.name, settings.issuer.audience)
         parts.run(role)
         spare_the_collector()
@@ -52,6 +54,10 @@ def build(definition: ServiceDefinition, settings: Settings, role: str) -> FastA
 
     routers = [*(definition.routers if role != "worker" else ())]
     routers += [operations(parts), log_routes(parts), projections(parts), long_work(parts)]
+    if definition.signing is not None:
+        routers.append(signing_keys(parts))
+    elif any(is_signed(route) for router in routers for route in router.routes):
+        raise TypeError(f"{definition.name} has signed routes and no `signing` to verify them with")
     if settings.profile == "local":
         routers.append(sandbox(parts))
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from starlette.types import Receive, Scope, Send
 
 from shared.web.caller import PUBLIC, admit, allowed
+from shared.web.signing.declared import SIGNERS, demands_signature
+from shared.web.signing.guard import Guard
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -29,20 +31,29 @@ class Body(BaseModel):
 
 
 class GuardedRoute(APIRoute):
-    """A route that admits only the roles which its endpoint declares; one that declares none does not start."""
+    """A route that admits only the roles which its endpoint declares; one that declares none does not start.
+
+    Neither does one that lets banks in and does not say whether they must sign (`@signed`, `@unsigned`).
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         patterns = allowed(endpoint)
         extra = {**(options.get("openapi_extra") or {}), "x-roles": list(patterns)}
         if PUBLIC not in patterns:
             extra["security"] = [{"bearer": []}]
+        self._signed = demands_signature(endpoint, patterns)
+        if self._signed:
+            extra["x-signed"] = [SIGNERS]
         options["openapi_extra"] = extra
         options["responses"] = {**PROBLEMS, **(options.get("responses") or {})}
-        self._direct = _guarded(endpoint, patterns) if _takes_the_request_alone(endpoint) else None
+        self._direct = self._guarded(endpoint, patterns) if _takes_the_request_alone(endpoint) else None
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Handle:
-        return self._direct or _guarded(super().get_route_handler(), allowed(self.endpoint))
+        return self._direct or self._guarded(super().get_route_handler(), allowed(self.endpoint))
+
+    def _guarded(self, handle: Handle, patterns: Sequence[str]) -> Handle:
+        return _exchanging(handle, patterns) if self._signed else _guarded(handle, patterns)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._direct is None or scope["method"] not in (self.methods or ()):
@@ -58,6 +69,17 @@ def _guarded(handle: Handle, patterns: Sequence[str]) -> Handle:
         return await handle(request)
 
     return guarded
+
+
+def _exchanging(handle: Handle, patterns: Sequence[str]) -> Handle:
+    """Banks call this one with signed messages. Apart, so that other routes have nothing to ask themselves."""
+
+    async def exchanging(request: Request) -> Response:
+        admit(request, patterns)
+        guard: Guard = request.app.state.signing
+        return await guard.exchange(request, handle)
+
+    return exchanging
 
 
 def _takes_the_request_alone(endpoint: Callable[..., Any]) -> bool:

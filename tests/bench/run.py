@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import append, claims, command, fold, sequenced, volume, warm_start, whitelist
+from tests.bench import append, claims, command, fold, sequenced, signatures, volume, warm_start, whitelist
 
 Measure = Callable[[Path, int], dict[str, float]]
 
 SCENES: dict[str, Measure] = {
     "claims": lambda directory, rounds: asyncio.run(claims.measure(directory, rounds)),
     "whitelist": lambda directory, rounds: asyncio.run(whitelist.measure(directory, rounds)),
+    "signatures": lambda directory, rounds: asyncio.run(signatures.measure(directory, rounds)),
     "append": append.measure,
     "command": command.measure,
     "fold": fold.measure,

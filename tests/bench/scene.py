@@ -13,7 +13,7 @@ import asyncpg
 import httpx
 import msgspec
 
-from deploy.local import databases, settings
+from deploy.local import bank_keys, databases, settings
 from deploy.local.broker import running_broker
 from deploy.local.migrations import migrate
 from deploy.local.plan import StackOptions, make_plan
@@ -45,6 +45,8 @@ async def scene(directory: Path, service: str) -> AsyncIterator[Scene]:
         await databases.provision(server.dsn(), plan.passwords)
         dsn = plan.settings.databases[service]
         await asyncio.to_thread(migrate, service, dsn)
+        if service == "loans":
+            await bank_keys.provision(directory / "keys", dsn)
         await _bare_tables(dsn)
         host, port = plan.settings.address(service)
         bare = f"http://127.0.0.1:{port + 50}"

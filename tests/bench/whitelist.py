@@ -11,6 +11,7 @@ from services.loans.domain.entry import WHITELIST, WhitelistRow, whitelist_key
 from shared.values.ids import new_id, uuid7
 from tests.bench.load import rendered, run
 from tests.bench.scene import Scene, encoded, scene
+from tests.bench.signatures import signed_checks
 
 ENTRIES = 200_000
 CONNECTIONS = 64
@@ -27,16 +28,7 @@ async def measure(directory: Path, rounds: int) -> dict[str, float]:
         ours, bare = [], []
         for number in range(rounds + 1):
             chosen = chance.choices(pairs, k=REQUESTS if number else WARM_UP)
-            headers = {"authorization": f"Bearer {place.tokens[f'bank:{BANK}']}"}
-            checks = [
-                rendered(
-                    f"{place.url}/v1/whitelist/check",
-                    "POST",
-                    headers,
-                    encoded({"person_id": person, "organisation_id": organisation}),
-                )
-                for person, organisation in chosen
-            ]
+            checks = await signed_checks(place, f"bank:{BANK}", chosen)
             gets = [rendered(f"{place.bare}/rows/{person}", "GET", {}) for person, _ in chosen]
             one = await run(place.url, checks, connections=CONNECTIONS, expect=200)
             two = await run(place.bare, gets, connections=CONNECTIONS, expect=200)

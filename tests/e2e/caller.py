@@ -11,7 +11,9 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from deploy.local import settings
+from deploy.local.client import SIGNED, signed_calls
 from deploy.local.endpoints import Endpoints
+from shared.web.signing.client import Untrusted
 
 
 class Caller:
@@ -20,6 +22,8 @@ class Caller:
     def __init__(self, http: httpx.AsyncClient, endpoints: Endpoints) -> None:
         self.http = http
         self.endpoints = endpoints
+        named = signed_calls(endpoints, http)
+        self._signing = {**named, **{endpoints.tokens[name]: auth for name, auth in named.items()}}
 
     async def post(
         self, role: str | None, service: str, path: str, body: object = None, **headers: str
@@ -28,10 +32,20 @@ class Caller:
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         sent = {"content-type": "application/json", **self._token(role)}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.http.post(self.endpoints.services[service] + path, content=content, headers=sent)
+        return await self._send("POST", role, service, path, content=content, headers=sent)
 
     async def get(self, role: str | None, service: str, path: str) -> httpx.Response:
-        return await self.http.get(self.endpoints.services[service] + path, headers=self._token(role))
+        return await self._send("GET", role, service, path, headers=self._token(role))
+
+    async def _send(self, method: str, role: str | None, service: str, path: str, **options: Any) -> httpx.Response:
+        """Banks sign what they send to loans. An unsigned answer is shown if it is an error, else it is one."""
+        auth = self._signing.get(role) if role is not None and service == SIGNED else None
+        try:
+            return await self.http.request(method, self.endpoints.services[service] + path, auth=auth, **options)
+        except Untrusted as untrusted:
+            if untrusted.response.is_success:
+                raise
+            return untrusted.response
 
     def _token(self, role: str | None) -> dict[str, str]:
         return {} if role is None else {"authorization": f"Bearer {self.endpoints.tokens.get(role, role)}"}

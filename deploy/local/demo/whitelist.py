@@ -8,6 +8,7 @@ from deploy.local.clock import settle
 from deploy.local.demo.training import Registered
 from deploy.local.failures import StackFailed
 from shared.testing.city import City, Road
+from shared.web.signing.digests import sm3
 
 BANKS = ("demo-a", "demo-b")
 OTHER_BANK = "demo-c"
@@ -29,6 +30,7 @@ async def recommend(client: Client, city: City, founders: list[Registered], toda
     for registered, _, _ in listed:
         await _check(client, BANKS[0], registered, expected=True)
         await _check(client, OTHER_BANK, registered, expected=False)
+    await asyncio.gather(*(_snapshot(client, bank) for bank in (*BANKS, OTHER_BANK)))
     if len(listed) > 1:
         await _take_back_consent(client, *listed[-1][::2])
         return len(listed) - 1
@@ -90,6 +92,15 @@ async def _check(client: Client, bank: str, registered: Registered, *, expected:
     answer = await client.post(f"bank:{bank}", "loans", "/v1/whitelist/check", question, step=step)
     if answer.body["listed"] is not expected:
         raise StackFailed(f"bank {bank} was told listed={answer.body['listed']} where {expected} is right")
+
+
+async def _snapshot(client: Client, bank: str) -> None:
+    """A bank takes today's snapshot of its whitelist. Raises StackFailed when it is not what its head says."""
+    path = "/v1/whitelist/snapshots"
+    head = (await client.post(f"bank:{bank}", "loans", path, step=f"snapshot/{bank}")).body["statement"]
+    content = await client.get(f"bank:{bank}", "loans", f"{path}/{head['id']}/content")
+    if sm3(content.content).hex() != head["digest"] or len(content.body["items"]) != head["entries"]:
+        raise StackFailed(f"the snapshot {head['id']} of bank {bank} is not what its head says")
 
 
 async def _take_back_consent(client: Client, registered: Registered, consent_id: str) -> None:

@@ -12,6 +12,7 @@ from shared.eventstore.decider import Event
 from shared.web.caller import allow
 from shared.web.command import store_of
 from shared.web.routes import router
+from shared.web.signing.declared import signed
 
 api = router("白名单变更")
 
@@ -24,6 +25,7 @@ LAST = 2**53 - 1
 
 @api.get("/whitelist/changes", summary="白名单变更（含失效）")
 @allow("bank:*")
+@signed
 async def changes(request: Request, since: Annotated[int, Query(ge=0, le=LAST)] = 0) -> Response:
     """`position` is the cursor: ask again with `since` set to it. `next` is null once the end has been reached."""
     bank = acting_for(request, "bank")

@@ -16,6 +16,7 @@ from shared.web.caller import allow
 from shared.web.command import store_of
 from shared.web.fields import OrganisationRef, PersonRef
 from shared.web.routes import Body, router
+from shared.web.signing.declared import signed
 
 api = router("白名单核验")
 
@@ -27,6 +28,7 @@ class Question(Body):
 
 @api.post("/whitelist/check", summary="核验是否在白名单中", openapi_extra=declares(Question))
 @allow("bank:*")
+@signed
 async def check(request: Request) -> Response:
     bank = acting_for(request, "bank")
     asked = await read_body(request, Question)

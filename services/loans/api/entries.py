@@ -25,6 +25,7 @@ from shared.web.fields import Text
 from shared.web.lists import page
 from shared.web.problem import of_rejection
 from shared.web.routes import Body, router
+from shared.web.signing.declared import signed
 
 api = router("白名单记录")
 
@@ -95,12 +96,14 @@ def _visible(request: Request, terms: EntryInEffect) -> bool:
 
 @api.get("/whitelist/entries", summary="白名单记录列表")
 @allow(*READERS)
+@signed
 async def listed(request: Request, status: str | None = None) -> Response:
     return await page(request, "whitelist_entry", [*facets(status=status), *own_facets(request)])
 
 
 @api.get("/whitelist/entries/{entry_id}", summary="白名单记录")
 @allow(*READERS)
+@signed
 async def read(request: Request, entry_id: EntryPath) -> Response:
     work = await store_of(request).look(Needs(streams=(entry_id,)))
     entry = work.state(ENTRY, entry_id)

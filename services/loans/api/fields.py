@@ -27,6 +27,7 @@ def _in_path(prefix: str, what: str) -> AfterValidator:
 # An id in a path that is of another kind leads nowhere: 404, before any stream of another kind is folded.
 BatchPath = Annotated[str, _in_path("wlb", "推荐批次")]
 EntryPath = Annotated[str, _in_path("wle", "白名单记录")]
+SnapshotPath = Annotated[str, _in_path("wls", "白名单快照")]
 
 
 def acting_for(request: Request, kind: str) -> str:

@@ -16,6 +16,7 @@ from shared.web.fields import Name
 from shared.web.lists import page
 from shared.web.problem import of_rejection
 from shared.web.routes import Body, router
+from shared.web.signing.declared import unsigned
 
 api = router("银行")
 
@@ -44,12 +45,14 @@ async def register(request: Request, body: NewBank) -> Response:
 
 @api.get("/banks", summary="合作银行列表")
 @allow(*READERS)
+@unsigned("公开的登记信息，不含个人信息")
 async def listed(request: Request, code: Filter = None) -> Response:
     return await page(request, "bank", facets(code=code))
 
 
 @api.get("/banks/{bank_id}", summary="合作银行")
 @allow(*READERS)
+@unsigned("公开的登记信息，不含个人信息")
 async def read(request: Request, bank_id: BankPath) -> Response:
     work = await store_of(request).look(Needs(streams=(bank_id,)))
     if not work.exists(bank_id):

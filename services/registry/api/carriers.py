@@ -16,6 +16,7 @@ from shared.web.fields import District, Name
 from shared.web.lists import page
 from shared.web.problem import of_rejection
 from shared.web.routes import Body, router
+from shared.web.signing.declared import unsigned
 
 api = router("创业服务载体")
 
@@ -48,12 +49,14 @@ async def register(request: Request, body: NewCarrier) -> Response:
 
 @api.get("/carriers", summary="创业服务载体列表")
 @allow(*READERS)
+@unsigned("公开的登记信息，不含个人信息")
 async def listed(request: Request, district: Filter = None, kind: Filter = None, code: Filter = None) -> Response:
     return await page(request, "carrier", facets(district=district, kind=kind, code=code))
 
 
 @api.get("/carriers/{carrier_id}", summary="创业服务载体")
 @allow(*READERS)
+@unsigned("公开的登记信息，不含个人信息")
 async def read(request: Request, carrier_id: CarrierPath) -> Response:
     work = await store_of(request).look(Needs(streams=(carrier_id,)))
     if not work.exists(carrier_id):

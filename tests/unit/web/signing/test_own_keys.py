@@ -1,0 +1,101 @@
+"""Our own signing keys: made once, kept, replaced with overlap, and published before they sign."""
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.web.signing.keys import UnusableKey, new_key, private_jwk, private_key, public_jwk, public_key
+from shared.web.signing.own_keys import AHEAD_DAYS, DAY, OVERLAP_DAYS, VALID_DAYS, OwnKeys
+
+NOW = 1_795_000_000
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_keys_are_made_once_and_kept(tmp_path: Path) -> None:
+    first, again = OwnKeys(tmp_path, "loans"), OwnKeys(tmp_path, "loans")
+    for algorithm in ("ed25519", "sm2-sm3"):
+        assert first.signing(algorithm) == again.signing(algorithm)
+    for file in tmp_path.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_processes_that_start_at_once_have_the_same_keys(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib, json; from shared.web.signing.own_keys import OwnKeys;"
+        "print(json.dumps([key['kid'] for key in OwnKeys(pathlib.Path(sys.argv[1]), 'loans').published()]))"
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) for _ in range(4)
+    ]
+    told = {process.communicate()[0] for process in started}
+    assert len(told) == 1
+    assert json.loads(told.pop()) == [key["kid"] for key in OwnKeys(tmp_path, "loans").published()]
+
+
+def test_a_key_is_replaced_with_overlap_and_shown_before_it_signs(tmp_path: Path) -> None:
+    clock = Clock()
+    keys = OwnKeys(tmp_path, "loans", clock)
+    first = keys.signing("ed25519")
+    clock.now = NOW + (VALID_DAYS - OVERLAP_DAYS) * DAY
+    keys.refresh()
+    assert next(key["kid"] for key in keys.published() if key["crv"] == "Ed25519") == first.public.kid
+    assert len(keys.published()) == 4
+    assert keys.signing("ed25519") == first
+    clock.now += AHEAD_DAYS * DAY
+    second = keys.signing("ed25519")
+    assert second != first
+    assert len(keys.published()) == 4
+    clock.now = NOW + VALID_DAYS * DAY
+    keys.refresh()
+    assert [key["kid"] for key in keys.published() if key["crv"] == "Ed25519"] == [second.public.kid]
+    assert OwnKeys(tmp_path, "loans", clock).signing("ed25519") == second
+
+
+def test_a_service_that_slept_past_all_its_keys_makes_one_that_signs_at_once(tmp_path: Path) -> None:
+    clock = Clock()
+    OwnKeys(tmp_path, "loans", clock)
+    clock.now += 10 * VALID_DAYS * DAY
+    assert len(OwnKeys(tmp_path, "loans", clock).published()) == 2
+    OwnKeys(tmp_path, "loans", clock).signing("sm2-sm3")
+
+
+def test_what_is_published_is_public(tmp_path: Path) -> None:
+    keys = OwnKeys(tmp_path, "loans")
+    for shown in keys.published():
+        assert "d" not in shown
+        assert shown["exp"] - shown["nbf"] == VALID_DAYS * DAY  # type: ignore[operator]
+        assert public_key(shown) == keys.signing(shown["http_signature_algorithm"]).public  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("algorithm", ["ed25519", "sm2-sm3"])
+def test_keys_are_read_as_they_were_written(algorithm: str) -> None:
+    key = new_key(algorithm, "k")  # type: ignore[arg-type]
+    assert private_key(private_jwk(key)) == key
+    assert public_key(public_jwk(key.public), "other").kid == "other"
+    assert "d" not in public_jwk(key.public)
+    assert key.raw.hex() not in repr(key)
+
+
+def test_what_is_no_key_of_ours_is_unusable() -> None:
+    point = public_jwk(new_key("sm2-sm3", "k").public)
+    for odd in (
+        {},
+        {**point, "crv": "P-256"},
+        {**point, "x": point["y"]},
+        {**point, "x": "AA"},
+        {**point, "x": "*" * 43},
+        {key: value for key, value in point.items() if key != "y"},
+    ):
+        with pytest.raises(UnusableKey):
+            public_key(odd)
