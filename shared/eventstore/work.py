@@ -172,6 +172,11 @@ class Work:
         stored = self._found.events.get(stream)
         return stored[-1].version if stored else 0
 
+    def loaded_version(self, stream: str) -> int:
+        """The version of a stream before this command; 0 for a new one."""
+        stored = self._found.events.get(stream)
+        return stored[-1].version if stored else 0
+
     def history(self, stream: str) -> Sequence[StoredEvent]:
         """The events loaded for a stream."""
         return self._found.events.get(stream, ())

@@ -44,6 +44,8 @@ async def command(
         traceparent=traceparent_of(span) if span.is_valid else None,
     )
     key = await idempotency_key(request)
+    if (held := request.headers.get("if-match")) is not None:
+        handler = _unless_changed(handler, held)
     try:
         carried = await store_of(request).carry_out(needs, handler, context, key)
     except KeyReused:
@@ -59,6 +61,42 @@ async def command(
 
 def key_reused() -> Problem:
     return Problem(422, "idempotency_key_reused", "这个 Idempotency-Key 已用于另一份请求，请换一个")
+
+
+def current(request: Request, found: Answer, *, changes_by_day: bool = False) -> Response:
+    """The answer to a GET: 304 for who has this version already (RFC 9110 section 13.1.2).
+
+    What is shown of one version may change with the day: that is told in full each time.
+    """
+    tag = f'"{found.version}"'
+    held = None if changes_by_day else request.headers.get("if-none-match")
+    if held is not None and (held.strip() == "*" or tag in _tags(held)):
+        return Response(status_code=304, headers={"ETag": tag})
+    return Response(found.body, media_type="application/json", headers={"ETag": tag})
+
+
+def _tags(header: str) -> set[str]:
+    return {tag.strip().removeprefix("W/") for tag in header.split(",")}
+
+
+def _unless_changed(handler: Handler, held: str) -> Handler:
+    """The handler, for a caller who decides on a version that he has seen: another one is refused.   (RFC 9110)"""
+    tags = _tags(held)
+
+    def handle(work: Work) -> Answer | Rejection:
+        outcome = handler(work)
+        if isinstance(outcome, Answer) and outcome.stream is not None and "*" not in tags:
+            before = work.loaded_version(outcome.stream)
+            if f'"{before}"' not in tags:
+                return Rejection(
+                    code="precondition_failed",
+                    detail="您所依据的版本已不是最新，请重新读取后再提交",
+                    status=412,
+                    extensions={"version": before},
+                )
+        return outcome
+
+    return handle
 
 
 def _later(status: int, code: str, detail: str) -> Problem:

@@ -34,8 +34,9 @@ class Caller:
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         return await self._send("POST", role, service, path, content=content, headers=sent)
 
-    async def get(self, role: str | None, service: str, path: str) -> httpx.Response:
-        return await self._send("GET", role, service, path, headers=self._token(role))
+    async def get(self, role: str | None, service: str, path: str, **headers: str) -> httpx.Response:
+        sent = self._token(role) | {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self._send("GET", role, service, path, headers=sent)
 
     async def _send(self, method: str, role: str | None, service: str, path: str, **options: Any) -> httpx.Response:
         """Banks sign what they send to loans. An unsigned answer is shown if it is an error, else it is one."""

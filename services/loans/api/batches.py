@@ -39,7 +39,7 @@ from shared.values.calendar import shanghai_date
 from shared.values.districts import District
 from shared.values.ids import ConsentId, OrganisationId, PersonId, WhitelistBatchId, WhitelistEntryId, new_id, uuid7
 from shared.web.caller import allow, caller_of
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Code, ConsentRef, Day, OrganisationRef, PersonRef, Text
 from shared.web.lists import page
 from shared.web.problem import invalid_field, of_rejection
@@ -223,7 +223,7 @@ async def read(request: Request, batch_id: BatchPath) -> Response:
         raise of_rejection(unknown("推荐批次"))
     work = await store.look(Needs(streams=(batch_id, *approved(batch))))
     found = shown(work, batch_id)
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found, changes_by_day=True)
 
 
 def _visible(request: Request, carrier_code: str, district: str) -> bool:

@@ -20,7 +20,7 @@ from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.web.caller import allow, caller_of
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Text
 from shared.web.lists import page
 from shared.web.problem import of_rejection
@@ -110,4 +110,4 @@ async def read(request: Request, entry_id: EntryPath) -> Response:
     if entry.terms is None or not _visible(request, entry.terms):
         raise of_rejection(unknown("白名单记录"))
     found = answer(work, entry_id, shown(entry_id, entry, shanghai_date(work.now)))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found, changes_by_day=True)

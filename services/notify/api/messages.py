@@ -15,7 +15,7 @@ from shared.values.calendar import shanghai_date
 from shared.values.ids import parse_id
 from shared.values.rejected import Invalid
 from shared.web.caller import allow, caller_of
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.lists import page
 from shared.web.problem import Problem, of_rejection
 from shared.web.routes import router
@@ -55,7 +55,7 @@ async def one(request: Request, message_id: MessagePath) -> Response:
     if message.sent is None:
         raise of_rejection(unknown("消息"))
     found = answer(work, message_id, shown(message_id, message))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)
 
 
 @api.post("/messages/{message_id}:read", summary="标为已读")

@@ -11,7 +11,7 @@ from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.ids import BankId, new_id, uuid7
 from shared.web.caller import allow
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Name
 from shared.web.lists import page
 from shared.web.problem import of_rejection
@@ -58,4 +58,4 @@ async def read(request: Request, bank_id: BankPath) -> Response:
     if not work.exists(bank_id):
         raise of_rejection(unknown("银行"))
     found = answer(work, bank_id, shown(bank_id, work.state(BANK, bank_id)))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)

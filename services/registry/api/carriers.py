@@ -11,7 +11,7 @@ from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.ids import CarrierId, new_id, uuid7
 from shared.web.caller import allow
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import District, Name
 from shared.web.lists import page
 from shared.web.problem import of_rejection
@@ -62,4 +62,4 @@ async def read(request: Request, carrier_id: CarrierPath) -> Response:
     if not work.exists(carrier_id):
         raise of_rejection(unknown("载体"))
     found = answer(work, carrier_id, shown(carrier_id, work.state(CARRIER, carrier_id)))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)

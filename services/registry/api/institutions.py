@@ -19,7 +19,7 @@ from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import InstitutionId, ProjectId, new_id, uuid7
 from shared.web.caller import Caller, allow, caller_of
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Day, District, Name, ProjectRef
 from shared.web.lists import page
 from shared.web.problem import of_rejection
@@ -106,4 +106,4 @@ async def read(request: Request, institution_id: InstitutionPath) -> Response:
     if not work.exists(institution_id):
         raise of_rejection(unknown("培训机构"))
     found = answer(work, institution_id, shown(institution_id, work.state(INSTITUTION, institution_id)))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)

@@ -19,7 +19,7 @@ from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import OrganisationId, PersonId, new_id, uuid7
 from shared.web.caller import allow
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Area, CreditCode, Day, Name, PersonRef
 from shared.web.lists import page
 from shared.web.problem import of_rejection
@@ -129,4 +129,4 @@ async def read(request: Request, organisation_id: OrganisationPath) -> Response:
     if not work.exists(organisation_id):
         raise of_rejection(unknown("组织"))
     found = answer(work, organisation_id, shown(organisation_id, work.state(ORGANISATION, organisation_id)))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)

@@ -35,7 +35,7 @@ from shared.values.ids import PersonId, new_id, uuid7
 from shared.values.personal import Redacted, Sealed
 from shared.values.rejected import Invalid
 from shared.web.caller import allow, caller_of
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Day, Mobile, Name, PersonRef
 from shared.web.peers import PeerUnavailable
 from shared.web.problem import Problem, invalid_field, of_rejection
@@ -160,7 +160,7 @@ async def read(request: Request, person_id: PersonPath) -> Response:
     if not work.exists(person_id):
         raise of_rejection(unknown("人员"))
     found = answer(work, person_id, shown(person_id, work.state(PERSON, person_id)))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)
 
 
 @api.post("/persons/{person_id}:report-death", summary="登记死亡")

@@ -42,7 +42,7 @@ from shared.values.ids import CertificateId, ClaimId, InstitutionId, Organisatio
 from shared.values.personal import Clear
 from shared.web.body import declares, read_body
 from shared.web.caller import Caller, allow, caller_of
-from shared.web.command import command, store_of, unknown, viewed
+from shared.web.command import command, current, store_of, unknown, viewed
 from shared.web.facts import ensure_known
 from shared.web.fields import AccountNumber, Code, District, Name, OrganisationRef, PersonRef, Text
 from shared.web.lists import page
@@ -347,7 +347,7 @@ async def read(request: Request, claim_id: str) -> Response:
     if claim.submission is None or not _may_see(caller_of(request), claim.submission):
         raise of_rejection(unknown("申请"))
     found = viewed(work, CLAIM_VIEW, claim_id)
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)
 
 
 def _may_see(caller: Caller, submission: ClaimSubmitted) -> bool:

@@ -34,7 +34,7 @@ from shared.values.districts import District as DistrictCode
 from shared.values.ids import ClaimId, NoticeId, PersonId, new_id, uuid7
 from shared.values.personal import Clear
 from shared.web.caller import Caller, allow, caller_of
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import ClaimRef, Text
 from shared.web.lists import page
 from shared.web.peers import PeerUnavailable
@@ -295,7 +295,7 @@ async def read(request: Request, notice_id: str) -> Response:
     if notice.id is None:
         raise of_rejection(unknown("公示"))
     found = answer(work, notice_id, shown(notice_id, notice))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)
 
 
 @api.get("/notices", summary="公示列表")

@@ -32,7 +32,7 @@ from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import ClaimId, PaymentBatchId, new_id, uuid7
 from shared.web.caller import allow, caller_of
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import ClaimRef, Day, Money
 from shared.web.lists import page
 from shared.web.problem import Problem, of_rejection
@@ -245,7 +245,7 @@ async def read_batch(request: Request, batch_id: str) -> Response:
     if batch.id is None:
         raise of_rejection(unknown("批次"))
     found = answer(work, batch_id, shown_batch(batch_id, batch))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)
 
 
 @api.get("/payment-batches", summary="发放批次列表")

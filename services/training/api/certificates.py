@@ -31,7 +31,7 @@ from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import CertificateId, ClassId, PersonId, new_id, uuid7
 from shared.web.caller import allow, caller_of
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import ClassRef, Day, Name, PersonRef
 from shared.web.lists import page
 from shared.web.problem import of_rejection
@@ -162,7 +162,7 @@ async def read(request: Request, number: NumberPath) -> Response:
     if not (caller.named("district") or sees(caller, **owners)):
         raise of_rejection(unknown("证书"))
     found = answer(work, certificate_id, shown(certificate_id, certificate))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)
 
 
 async def find(request: Request, number: str) -> Numbered:

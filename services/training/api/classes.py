@@ -22,7 +22,7 @@ from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import ClassId, InstitutionId, PersonId, ProjectId, new_id, uuid7
 from shared.web.caller import allow, caller_of
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Day, InstitutionRef, Name, PersonRef, ProjectRef
 from shared.web.lists import page
 from shared.web.problem import of_rejection
@@ -194,4 +194,4 @@ async def read(request: Request, class_id: ClassPath) -> Response:
         raise of_rejection(unknown("班级"))
     body = {**msgspec.structs.asdict(shown(class_id, state)), "trainees": trainees(state)}
     found = answer(work, class_id, body)
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)

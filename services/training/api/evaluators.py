@@ -11,7 +11,7 @@ from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.ids import new_id, uuid7
 from shared.web.caller import allow
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Day, Name
 from shared.web.lists import page
 from shared.web.problem import of_rejection
@@ -69,4 +69,4 @@ async def read(request: Request, evaluator_id: EvaluatorPath) -> Response:
     if not work.exists(evaluator_id):
         raise of_rejection(unknown("评价机构"))
     found = answer(work, evaluator_id, shown(evaluator_id, work.state(EVALUATOR, evaluator_id)))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)

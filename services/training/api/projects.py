@@ -11,7 +11,7 @@ from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.ids import ProjectId, new_id, uuid7
 from shared.web.caller import allow
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Code, Name
 from shared.web.lists import page
 from shared.web.problem import of_rejection
@@ -59,4 +59,4 @@ async def read(request: Request, project_id: ProjectPath) -> Response:
     if not work.exists(project_id):
         raise of_rejection(unknown("培训项目"))
     found = answer(work, project_id, shown(project_id, work.state(PROJECT, project_id)))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)
