@@ -1,6 +1,6 @@
 """Subsidy: policies, claims, notices, budgets, payments. Where its parts are put together."""
 
-from services.subsidy.api import claims, notices, payments, policies, public_notices, retentions
+from services.subsidy.api import bulk_decisions, claims, notices, payments, policies, public_notices, retentions
 from services.subsidy.api.claim_view import CLAIM_VIEW
 from services.subsidy.api.claim_view import listed as listed_claim
 from services.subsidy.domain.budget import BUDGET_LINE
@@ -19,7 +19,15 @@ DEFINITION = ServiceDefinition(
     name="subsidy",
     title="补贴",
     aggregates=(CLAIM, NOTICE, PROGRAMME, BUDGET_LINE, PAYMENT_BATCH),
-    routers=(claims.api, notices.api, payments.api, policies.api, public_notices.api, retentions.api),
+    routers=(
+        claims.api,
+        bulk_decisions.api,
+        notices.api,
+        payments.api,
+        policies.api,
+        public_notices.api,
+        retentions.api,
+    ),
     listers=(
         Lister("claim", CLAIM, listed_claim),
         Lister("notice", NOTICE, notices.listed),

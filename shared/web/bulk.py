@@ -1,0 +1,91 @@
+"""Bulk: many requests to one kind of resource in one, with a result for each; none harms another."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from fastapi import Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from shared.web.problem import Problem, invalid_field
+from shared.web.routes import Body
+
+AT_ONCE = 16
+"""How many items are under way together: a bulk request leaves room for everybody else's."""
+MOST = 500
+
+I = TypeVar("I", bound=BaseModel)  # noqa: E741
+
+Items = Annotated[tuple[I, ...], Field(min_length=1, max_length=MOST)]
+
+
+class Bulk(Body, Generic[I]):
+    items: Items[I]
+
+
+class ItemResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one item: the status, and the body or the problem, that a request of its own would have got."""
+
+    id: str
+    status: int
+    body: msgspec.Raw | None = None
+    problem: msgspec.Raw | None = None
+
+
+def distinct(ids: Sequence[str], field: str) -> None:
+    """Refuse a bulk request that names something twice: which of the two was meant, nobody can tell."""
+    seen: set[str] = set()
+    for number, id in enumerate(ids):
+        if id in seen:
+            raise invalid_field(f"/items/{number}/{field}", "repeated", "同一编号在一次请求中只能出现一次")
+        seen.add(id)
+
+
+async def in_bulk(
+    request: Request, items: Sequence[tuple[str, str, I]], one: Callable[[Request, str, I], Awaitable[Response]]
+) -> Response:
+    """Handle each of `items` (id, path, body) by `one` as if it had been sent to its path by itself.
+
+    An `Idempotency-Key` is extended by the item's id, so a bulk request that is sent again repeats nothing.
+    """
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def result(id: str, path: str, body: I) -> ItemResult:
+        async with room:
+            response = await _answered(_as_sent_alone(request, id, path, body), id, body, one)
+        raw = msgspec.Raw(bytes(response.body))
+        if response.status_code >= 400:
+            return ItemResult(id, response.status_code, problem=raw)
+        return ItemResult(id, response.status_code, body=raw)
+
+    results = await asyncio.gather(*(result(*item) for item in items))
+    failed = sum(item.status >= 400 for item in results)
+    told: dict[str, Any] = {"succeeded": len(results) - failed, "failed": failed, "items": results}
+    return Response(msgspec.json.encode(told), media_type="application/json")
+
+
+async def _answered(
+    request: Request, id: str, body: I, one: Callable[[Request, str, I], Awaitable[Response]]
+) -> Response:
+    try:
+        return await one(request, id, body)
+    except Problem as problem:
+        return problem.response(request.url.path)
+
+
+def _as_sent_alone(request: Request, id: str, path: str, body: BaseModel) -> Request:
+    """The request that this item would have been: its own path, body and key; the caller and all else are the same."""
+    headers = [
+        (name, value + b"/" + id.encode() if name == b"idempotency-key" else value)
+        for name, value in request.scope["headers"]
+        if name not in (b"if-match", b"content-length")
+    ]
+    content = body.model_dump_json().encode()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    scope = {**request.scope, "path": path, "raw_path": path.encode(), "headers": headers}
+    return Request(scope, receive)
