@@ -59,8 +59,12 @@ class Issuer:
         if (known is None or not fresh) and (self._fetching is not None or self._asked_at + PAUSE_SECONDS <= now):
             raise KeysWanted(self)
         if self._seen_at == float("-inf"):
-            detail = "暂时无法取得登录凭证签发方的公钥，请稍后重试"
-            raise Problem(503, "issuer_unavailable", detail, headers={"Retry-After": "3"})
+            raise Problem(
+                503,
+                "issuer_unavailable",
+                "暂时无法取得登录凭证签发方的公钥，请稍后重试",
+                headers={"Retry-After": "3"},
+            )
         if known is None:
             raise KeyError(kid)
         return known
