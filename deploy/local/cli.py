@@ -23,6 +23,7 @@ COMMANDS = {
     "bench": "deploy.local.commands.bench:bench",
     "serve": "deploy.local.commands.serve:serve",
     "migrate": "deploy.local.commands.setup:migrate",
+    "client-key": "deploy.local.commands.setup:client_key",
     "topics": "deploy.local.commands.setup:topics",
     "render-settings": "deploy.local.commands.setup:render_settings",
 }

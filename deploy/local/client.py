@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 import httpx
 
 from deploy.local.bank_keys import key_in
+from deploy.local.clients import SystemTokens
 from deploy.local.endpoints import Endpoints
 from deploy.local.failures import StackFailed
 from shared.web.signing.client import PublishedKeys, SignedCalls, Untrusted
@@ -58,12 +59,14 @@ def signed_calls(endpoints: Endpoints, http: httpx.AsyncClient) -> dict[str, Sig
 class Client:
     """One HTTP client for all services and roles.
 
+    With `systems` the systems among the roles sign in with their own keys; the others use the sandbox's ready tokens.
     Every POST carries an idempotency key made from `run` and the step's name, so that it can be sent again after a
     time-out, a restart or a 503 without taking effect twice.
     """
 
-    def __init__(self, endpoints: Endpoints, run: str) -> None:
+    def __init__(self, endpoints: Endpoints, run: str, systems: SystemTokens | None = None) -> None:
         self.endpoints = endpoints
+        self._systems = systems
         self._run = run
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=2.0), trust_env=False)
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -103,6 +106,12 @@ class Client:
             if cursor is None:
                 return items
 
+    async def _token(self, role: str) -> str:
+        """What the role's system is given for its key, or else the sandbox's ready token."""
+        if self._systems is not None and self._systems.has(role):
+            return await self._systems.token(self._http, role)
+        return self.endpoints.tokens[role]
+
     async def _send(
         self,
         method: str,
@@ -114,12 +123,12 @@ class Client:
         expect: tuple[int, ...],
     ) -> Answer:
         url = self.endpoints.services[service] + path
-        headers = {**headers, "authorization": f"Bearer {self.endpoints.tokens[role]}"}
         auth = self._signing.get(role) if service == SIGNED else None
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while True:
             try:
                 async with self._slots:
+                    headers = {**headers, "authorization": f"Bearer {await self._token(role)}"}
                     response = await self._http.request(method, url, json=body, headers=headers, auth=auth)
             except Untrusted as untrusted:
                 if untrusted.response.status_code not in AGAIN or asyncio.get_running_loop().time() > deadline:

@@ -10,9 +10,11 @@ from deploy.local import broker, databases, ports, settings, tokens
 from deploy.local.failures import StackFailed
 from deploy.local.postgres import PostgresServer, superuser_password
 from deploy.local.secrets import kept_password, write_private
-from deploy.local.settings import SERVICES, Issuer, StackSettings
+from deploy.local.settings import AUDIENCE, SERVICES, Issuer, SignIn, StackSettings, own_issuer
 
 OPTIONS_FILE = "options.json"
+CONSOLE_CLIENT = "huchuang-console"
+"""What the console is called at the provider where people sign in."""
 
 
 class StackOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,7 @@ class Plan:
     passwords: dict[str, str]
     postgres_port: int | None
     broker_port: int | None
+    identity_port: int
 
 
 def write_options(options: StackOptions, directory: Path) -> None:
@@ -64,18 +67,34 @@ def make_plan(directory: Path, options: StackOptions, issuer: tokens.SandboxIssu
     passwords = {role: kept_password(directory / "secrets" / "roles" / role) for role in roles}
     listen = {service: f"{ports.LOOPBACK}:{port}" for service, port in ports.service_ports(base).items()}
     owned = {service: databases.name_of(service) for service in SERVICES}
+    services = {service: f"http://{address}" for service, address in listen.items()}
+    identity_port = _port(
+        _last_identity_port(before), base + len(SERVICES) + 2, tuple(filter(None, (broker_port, postgres_port)))
+    )
+    identity = f"http://{ports.LOOPBACK}:{identity_port}"
     stack = StackSettings(
         profile="local",
         directory=str(directory),
-        services={service: f"http://{address}" for service, address in listen.items()},
+        services=services,
         listen=listen,
         databases={service: databases.dsn(admin, name, passwords[name], name) for service, name in owned.items()},
         kafka=external or f"{ports.LOOPBACK}:{broker_port}",
-        issuer=Issuer(name=tokens.ISSUER, audience=tokens.AUDIENCE, jwks=str(issuer.jwks), key=str(issuer.key_file)),
+        issuers=_issuers(services["registry"], identity, str(issuer.jwks)),
+        authority=services["registry"],
+        sign_in=SignIn(provider=identity, client_id=CONSOLE_CLIENT, console=services["audit"]),
         secrets=str(directory / "secrets"),
         data=str(directory / "data"),
     )
-    return Plan(stack, admin, passwords, postgres_port, broker_port)
+    return Plan(stack, admin, passwords, postgres_port, broker_port, identity_port)
+
+
+def _issuers(registry: str, identity: str, sandbox_keys: str) -> tuple[Issuer, ...]:
+    """The registry for systems, the sandbox's provider for people, and the sandbox's ready tokens for both."""
+    return (
+        own_issuer(registry, registry),
+        Issuer(name=identity, audience=AUDIENCE, jwks=f"{identity}/jwks", vouches_for=("person",), token_type="at+jwt"),
+        Issuer(name=tokens.ISSUER, audience=AUDIENCE, jwks=sandbox_keys, vouches_for=("system", "person")),
+    )
 
 
 def _settings_of_last_time(directory: Path) -> StackSettings | None:
@@ -101,6 +120,10 @@ def _port(last: int | None, start: int, taken: tuple[int, ...]) -> int:
 
 def _last_broker_port(before: StackSettings | None) -> int | None:
     return int(before.kafka.rpartition(":")[2]) if before else None
+
+
+def _last_identity_port(before: StackSettings | None) -> int | None:
+    return urlsplit(before.sign_in.provider).port if before and before.sign_in else None
 
 
 def _last_postgres_port(before: StackSettings | None) -> int | None:

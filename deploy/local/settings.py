@@ -13,9 +13,11 @@ import msgspec
 
 from deploy.local.failures import StackFailed
 from deploy.local.secrets import write_private
+from shared.runtime.settings import CallerKind
 
 SERVICES = ("registry", "training", "subsidy", "loans", "notify", "audit")
 CLOCK_START = datetime.fromisoformat("2025-03-03T09:00:00+08:00")
+AUDIENCE = "huchuang"
 DIRECTORY_VARIABLE = "HUCHUANG_DIR"
 FILE = "stack.json"
 
@@ -27,12 +29,23 @@ class SettingsMissing(StackFailed):
 
 
 class Issuer(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose tokens are believed. `key` (a private JWK's path) is there in the local profile only."""
+    """Whose tokens are believed, and what kind of caller it vouches for; `jwks` is a path or a URL."""
 
     name: str
     audience: str
     jwks: str
-    key: str | None = None
+    vouches_for: tuple[CallerKind, ...]
+    algorithms: tuple[str, ...] = ("Ed25519", "ES256")
+    token_type: str | None = None
+
+
+class SignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Where people sign in to the console; `console` is the console's base URL as their browsers see it."""
+
+    provider: str
+    client_id: str
+    console: str
+    client_secret_file: str | None = None
 
 
 class StackSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +60,11 @@ class StackSettings(msgspec.Struct, frozen=True, kw_only=True):
     databases: dict[str, str]
     """`postgresql://` DSN of each service's own database, with the role that owns it."""
     kafka: str
-    issuer: Issuer
+    issuers: tuple[Issuer, ...]
+    authority: str
+    """The name of the registry as the issuer of systems' tokens: the URL that its `/oauth2/token` is under."""
+    audience: str = AUDIENCE
+    sign_in: SignIn | None = None
     secrets: str
     """Directory of the files that only services read: master keys, signing keys."""
     data: str
@@ -69,6 +86,18 @@ class StackSettings(msgspec.Struct, frozen=True, kw_only=True):
     def keeping(self, service: str) -> Path:
         """The directory for what `service` keeps in files."""
         return Path(self.data) / service
+
+
+def own_issuer(authority: str, registry: str) -> Issuer:
+    """The registry, which vouches for systems; its keys are fetched from where it is reached."""
+    return Issuer(
+        name=authority,
+        audience=AUDIENCE,
+        jwks=f"{registry}/jwks",
+        vouches_for=("system",),
+        algorithms=("Ed25519",),
+        token_type="at+jwt",
+    )
 
 
 def write(settings: StackSettings, path: Path) -> None:

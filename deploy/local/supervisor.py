@@ -19,6 +19,7 @@ import httpx
 
 from deploy.local import bank_keys, broker, databases, endpoints, migrations, postgres, processes, settings, state
 from deploy.local.failures import StackFailed
+from deploy.local.onboarding import onboard
 from deploy.local.parts import Part
 from deploy.local.plan import Plan, StackOptions, make_plan, read_options
 from deploy.local.processes import Program
@@ -28,6 +29,7 @@ from deploy.local.tokens import SandboxIssuer
 
 LOCK = "supervisor.lock"
 SERVICE_PATIENCE = 120.0  # seconds until a service that runs must be ready
+IDENTITY = "identity"
 SERVE = (sys.executable, "-m", "deploy.local.cli", "serve")
 
 log = logging.getLogger("supervisor")
@@ -77,7 +79,11 @@ class Supervisor:
         await self._start_broker(plan.settings.kafka, plan.broker_port)
         await self._start_services(plan)
         reader = databases.dsn(plan.admin, databases.READER, plan.passwords[databases.READER], "huchuang_registry")
-        endpoints.write(endpoints.of(plan.settings, reader, issuer.tokens()), self.directory)
+        found = endpoints.of(plan.settings, reader, issuer.tokens())
+        if self.options.service_command is None:
+            self._say("starting", "clients")
+            await onboard(plan.settings, found)
+        endpoints.write(found, self.directory)
 
     async def _start_postgres(self, port: int, dsn: str) -> None:
         self._say("starting", "postgres")
@@ -107,7 +113,10 @@ class Supervisor:
 
     async def _start_services(self, plan: Plan) -> None:
         self._say("starting", "services")
-        starts = {asyncio.create_task(self._service(name, plan).start()) for name in SERVICES}
+        parts = [self._service(name, plan) for name in SERVICES]
+        if self.options.service_command is None and plan.settings.sign_in is not None:
+            parts.append(self._identity(plan.settings.sign_in.provider))
+        starts = {asyncio.create_task(part.start()) for part in parts}
         done, rest = await asyncio.wait(starts, return_when=asyncio.FIRST_EXCEPTION)
         for start in rest:
             start.cancel()
@@ -135,6 +144,23 @@ class Supervisor:
             await _until_answers(f"{url}/readyz", process, program.log)
 
         return self._part(name, url, as_before, until_ready)
+
+    def _identity(self, url: str) -> Part:
+        """The provider of the sandbox's people."""
+        program = Program(
+            name=IDENTITY,
+            argv=(sys.executable, "-m", "deploy.local.identity"),
+            log=self._log(IDENTITY),
+            env={settings.DIRECTORY_VARIABLE: str(self.directory)},
+        )
+
+        async def as_before() -> Program:
+            return program
+
+        async def until_ready(process: Process) -> None:
+            await _until_answers(f"{url}/.well-known/openid-configuration", process, program.log)
+
+        return self._part(IDENTITY, url, as_before, until_ready)
 
     def _part(
         self,

@@ -25,6 +25,7 @@ from shared.telemetry.traces import configure_traces
 from shared.testing.fault_points import arm_from_environment
 from shared.web.app import add_operations, create_app
 from shared.web.caller import Verifier
+from shared.web.issuers import Issuer
 
 Role = Literal["api", "worker", "all"]
 TRACE_RATIO = "HUCHUANG_TRACE_RATIO"
@@ -44,7 +45,7 @@ def build(definition: ServiceDefinition, settings: Settings, role: str) -> FastA
         app.state.peers = parts.peers
         app.state.settings = settings
         app.state.signing = parts.signing
-        app.state.verifier = Verifier(Path(settings.issuer.jwks), settings.issuer.name, settings.issuer.audience)
+        app.state.verifier = Verifier(map(Issuer, settings.issuers))
         parts.run(role)
         spare_the_collector()
         try:

@@ -51,12 +51,25 @@ class Keyring:
             digest.update(part)
         return digest.digest()
 
+    def seal_secret(self, clear: bytes, name: str) -> bytes:
+        """Seal a secret of the service itself under the master key, bound to its name."""
+        return self.master.wrap(clear, secret_context(name))
+
+    def open_secret(self, box: bytes, name: str) -> bytes:
+        """The inverse of `seal_secret`. Raises `Unreadable`."""
+        return self.master.unwrap(box, secret_context(name))
+
     def seal_answer(self, clear: bytes, key_of: str) -> bytes:
         """Seal a stored answer under the master key, bound to its idempotency key."""
         return self.master.wrap(clear, key_of)
 
     def open_answer(self, box: bytes, key_of: str) -> bytes:
         return self.master.unwrap(box, key_of)
+
+
+def secret_context(name: str) -> str:
+    """What a secret of the service itself is bound to."""
+    return f"secret:{name}"
 
 
 def associated_data(event_id: UUID, field: int) -> bytes:

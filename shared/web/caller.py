@@ -1,36 +1,41 @@
 """Callers: who signs in (systems and people), and which of them a route lets in."""
 
 import time
+from base64 import urlsafe_b64decode
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from fastapi import Request
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
 from shared.eventstore.record import Actor
+from shared.runtime.settings import CallerKind, IssuerSettings
+from shared.web.issuers import Issuer, KeysWanted
 from shared.web.problem import Problem
 
-ALGORITHMS = ["Ed25519", "ES256"]
 CACHED_TOKENS = 10_000
 
 C = TypeVar("C", bound=Callable[..., Any])
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """An authenticated caller. `user` is a natural person's id, None for a system."""
+    """An authenticated caller. `user` is a natural person's id, None for a system.
+
+    `acr` says how surely a person has signed in, `auth_time` when (seconds since 1970).
+    """
 
     client: str
     user: str | None
     roles: tuple[str, ...]
     expires_at: float
+    acr: str | None = None
+    auth_time: float | None = None
 
     def holds(self, pattern: str) -> bool:
         """Whether one of the caller's roles matches, such as `district:*/reviewer`."""
@@ -57,20 +62,14 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Verifier:
-    """Verifies tokens against an issuer's keys; verified ones are cached until they expire."""
+    """Verifies tokens of several issuers against their keys; verified ones are cached until they expire."""
 
-    def __init__(self, jwks: Path, issuer: str, audience: str) -> None:
-        self._keys = KeySet.import_key_set(msgspec.json.decode(jwks.read_bytes()))
-        self._claims = jwt.JWTClaimsRegistry(
-            iss={"essential": True, "value": issuer},
-            aud={"essential": True, "value": audience},
-            exp={"essential": True},
-            sub={"essential": True},
-        )
+    def __init__(self, issuers: Iterable[Issuer]) -> None:
+        self._issuers = {issuer.settings.name: issuer for issuer in issuers}
         self._cache: OrderedDict[bytes, Caller] = OrderedDict()
 
     def verify(self, token: str) -> Caller:
-        """The caller of a bearer token. Raises a 401 problem."""
+        """The caller of a bearer token. Raises a 401 problem, or `KeysWanted` (see `verified`)."""
         name = blake2b(token.encode(), digest_size=16).digest()
         caller = self._cache.get(name)
         if caller is None:
@@ -82,20 +81,64 @@ class Verifier:
             raise unauthenticated("token_expired", "登录凭证已过期")
         return caller
 
+    async def verified(self, token: str) -> Caller:
+        """The same, and the issuer is asked for its keys where that is needed. Raises a 503 when it is away."""
+        while True:
+            try:
+                return self.verify(token)
+            except KeysWanted as wanted:
+                await wanted.issuer.fetch()
+
     def _verify(self, token: str) -> Caller:
         try:
-            decoded = jwt.decode(token, self._keys, algorithms=ALGORITHMS)
-            self._claims.validate(decoded.claims)
-        except (JoseError, ValueError, KeyError) as error:
+            header, payload = (_part(part) for part in token.split(".")[:2])
+            issuer = self._issuers[str(payload.get("iss"))]
+            kid, algorithms = header.get("kid"), issuer.settings.algorithms
+            if not isinstance(kid, str) or header.get("alg") not in algorithms:
+                raise ValueError("header")
+            decoded = jwt.decode(token, issuer.key(kid), algorithms=list(algorithms))
+            _registry(issuer.settings).validate(decoded.claims)
+            return _caller(issuer.settings, decoded.header, decoded.claims)
+        except (JoseError, ValueError, KeyError, msgspec.DecodeError) as error:
             raise unauthenticated("token_invalid", "登录凭证无效") from error
-        claims = decoded.claims
-        person = claims.get("kind") == "person"
-        return Caller(
-            client=str(claims.get("client_id") or claims["sub"]),
-            user=str(claims["sub"]) if person else None,
-            roles=tuple(str(role) for role in claims.get("roles", ())),
-            expires_at=float(claims["exp"]),
-        )
+
+
+def _part(text: str) -> dict[str, Any]:
+    return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=dict[str, Any])
+
+
+def _registry(settings: IssuerSettings) -> jwt.JWTClaimsRegistry:
+    return jwt.JWTClaimsRegistry(
+        iss={"essential": True, "value": settings.name},
+        aud={"essential": True, "value": settings.audience},
+        exp={"essential": True},
+        sub={"essential": True},
+    )
+
+
+def _caller(settings: IssuerSettings, header: dict[str, Any], claims: dict[str, Any]) -> Caller:
+    """Who a verified token speaks of. Raises ValueError for a token of another type than the issuer's, RFC 9068."""
+    kind = str(header.get("typ", "")).lower().removeprefix("application/")
+    if settings.token_type is not None and kind != settings.token_type:
+        raise ValueError("typ")
+    person = _kind(settings, claims) == "person"
+    roles, auth_time = claims.get("roles"), claims.get("auth_time")
+    return Caller(
+        client=str(claims.get("client_id") or claims["sub"]),
+        user=str(claims["sub"]) if person else None,
+        roles=tuple(map(str, roles)) if isinstance(roles, list) else (),
+        expires_at=float(claims["exp"]),
+        acr=str(claims["acr"]) if person and "acr" in claims else None,
+        auth_time=float(auth_time) if person and isinstance(auth_time, int | float) else None,
+    )
+
+
+def _kind(settings: IssuerSettings, claims: dict[str, Any]) -> CallerKind:
+    """Whom the token is for; one that vouches for both says so in `kind`."""
+    [first, *others] = settings.vouches_for
+    if not others:
+        return first
+    return "person" if claims.get("kind") == "person" else "system"
 
 
 def unauthenticated(code: str, detail: str) -> Problem:
@@ -138,8 +181,17 @@ def _matches(roles: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(role, pattern) for role in roles for pattern in patterns)
 
 
+async def admit_asking(request: Request, patterns: Sequence[str]) -> None:
+    """As `admit`, for a caller whose issuer has to be asked for its keys first."""
+    while True:
+        try:
+            return admit(request, patterns)
+        except KeysWanted as wanted:
+            await wanted.issuer.fetch()
+
+
 def admit(request: Request, patterns: Sequence[str]) -> None:
-    """Let the caller in or raise 401 or 403."""
+    """Let the caller in or raise 401 or 403, or `KeysWanted`."""
     if PUBLIC in patterns:
         return
     header = next((value for name, value in request.scope["headers"] if name == b"authorization"), None)

@@ -1,21 +1,21 @@
 """Asking another service over HTTP: a fact that has not arrived yet, or personal data for a stated purpose."""
 
+import asyncio
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 import stamina
-from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from shared.eventstore.interruptions import AskLater
 from shared.runtime.settings import Settings
-from shared.values.ids import uuid7
+from shared.web.client_key import KEY_FILE, client_key, token_request
 
 TIMEOUT = httpx.Timeout(3.0, connect=1.0)
-TOKEN_SECONDS = 600
+SPARE_SECONDS = 60
+"""How long before its end a token is replaced."""
 
 
 class PeerUnavailable(AskLater):
@@ -29,7 +29,10 @@ class Peers:
         self._settings = settings
         self._service = service
         self._client = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
-        self._token: tuple[float, str] | None = None
+        self._key: OKPKey | None = None
+        self._token = ""
+        self._good_until = float("-inf")
+        self._asking = asyncio.Lock()
 
     async def get(self, service: str, path: str) -> Any | None:
         """The JSON at a path of another service, or None when it says 404. Raises `PeerUnavailable`."""
@@ -40,7 +43,7 @@ class Peers:
         return await self._ask("POST", service, path, msgspec.json.encode(body), key)
 
     async def _ask(self, method: str, service: str, path: str, body: bytes | None, key: str | None) -> Any | None:
-        headers = {"authorization": f"Bearer {self._bearer()}"}
+        headers = {"authorization": f"Bearer {await self._bearer()}"}
         if body is not None:
             headers["content-type"] = "application/json"
         if key is not None:
@@ -53,42 +56,36 @@ class Peers:
                     response = await self._client.request(method, url, content=body, headers=headers)
         except httpx.TransportError as error:
             raise PeerUnavailable(f"{service}: {type(error).__name__}") from error
+        if response.status_code == 401:
+            self._good_until = float("-inf")
         if response.status_code == 404:
             return None
         if response.status_code >= 400:
             raise PeerUnavailable(f"{service}: {response.status_code}")
         return msgspec.json.decode(response.content)
 
-    def _bearer(self) -> str:
-        """A token as this service, role `service:<name>`, signed with the local issuer's key."""
-        now = time.time()
-        if self._token is None or self._token[0] < now + 60:
-            name = f"service:{self._service}"
-            self._token = (now + TOKEN_SECONDS, self._signed(name, name, "system", TOKEN_SECONDS))
-        return self._token[1]
+    async def _bearer(self) -> str:
+        """An access token of this service, role `service:<name>`; several that want one wait for the same."""
+        if self._good_until < time.monotonic():
+            async with self._asking:
+                if self._good_until < time.monotonic():
+                    await self._ask_for_token()
+        return self._token
 
-    def sandbox_token(self, role: str) -> str:
-        """A token for a made-up person of one role, for an hour: the sandbox's own sign-in."""
-        return self._signed("usr_sandbox-console", "huchuang-sandbox-console", "person", 3600, role)
-
-    def _signed(self, subject: str, client: str, kind: str, seconds: int, role: str | None = None) -> str:
-        issuer = self._settings.issuer
-        if issuer.key is None:
-            raise PeerUnavailable("no issuer key: outside the local profile tokens come from the identity provider")
-        key = OKPKey.import_key(msgspec.json.decode(Path(issuer.key).read_bytes()))
-        now = int(time.time())
-        claims = {
-            "iss": issuer.name,
-            "aud": issuer.audience,
-            "sub": subject,
-            "client_id": client,
-            "kind": kind,
-            "roles": [role or subject],
-            "iat": now,
-            "exp": now + seconds,
-            "jti": str(uuid7()),
-        }
-        return jwt.encode({"alg": "Ed25519", "kid": key.kid}, claims, key, algorithms=["Ed25519"])
+    async def _ask_for_token(self) -> None:
+        settings = self._settings
+        if self._key is None:
+            self._key = client_key(settings.secret(self._service, KEY_FILE))
+        form = token_request(self._key, f"service:{self._service}", settings.authority)
+        try:
+            answer = await self._client.post(f"{settings.services['registry']}/oauth2/token", data=form)
+        except httpx.TransportError as error:
+            raise PeerUnavailable(f"registry: {type(error).__name__}") from error
+        if answer.status_code != 200:
+            raise PeerUnavailable(f"registry gives no token: {answer.status_code}")
+        granted = answer.json()
+        self._token = granted["access_token"]
+        self._good_until = time.monotonic() + granted["expires_in"] - SPARE_SECONDS
 
     async def close(self) -> None:
         await self._client.aclose()

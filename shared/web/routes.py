@@ -1,7 +1,7 @@
 """Routes that check their caller, and bodies that refuse what they do not know."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,9 +10,11 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from starlette.types import Receive, Scope, Send
 
-from shared.web.caller import PUBLIC, admit, allowed
+from shared.web.caller import PUBLIC, admit, admit_asking, allowed, caller_of
+from shared.web.issuers import KeysWanted
 from shared.web.signing.declared import SIGNERS, demands_signature
 from shared.web.signing.guard import Guard
+from shared.web.step_up import ACR, MAX_AGE, check_step_up, needs_step_up
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -44,16 +46,18 @@ class GuardedRoute(APIRoute):
         self._signed = demands_signature(endpoint, patterns)
         if self._signed:
             extra["x-signed"] = [SIGNERS]
+        if needs_step_up(endpoint):
+            extra["x-step-up"] = {"acr_values": ACR, "max_age": MAX_AGE}
         options["openapi_extra"] = extra
         options["responses"] = {**PROBLEMS, **(options.get("responses") or {})}
-        self._direct = self._guarded(endpoint, patterns) if _takes_the_request_alone(endpoint) else None
+        self._direct = self._guarded(endpoint, endpoint) if _takes_the_request_alone(endpoint) else None
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Handle:
-        return self._direct or self._guarded(super().get_route_handler(), allowed(self.endpoint))
+        return self._direct or self._guarded(super().get_route_handler(), self.endpoint)
 
-    def _guarded(self, handle: Handle, patterns: Sequence[str]) -> Handle:
-        return _exchanging(handle, patterns) if self._signed else _guarded(handle, patterns)
+    def _guarded(self, handle: Handle, endpoint: Callable[..., Any]) -> Handle:
+        return _guarded(_exchanging(handle) if self._signed else handle, endpoint)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._direct is None or scope["method"] not in (self.methods or ()):
@@ -63,19 +67,29 @@ class GuardedRoute(APIRoute):
             await response(scope, receive, send)
 
 
-def _guarded(handle: Handle, patterns: Sequence[str]) -> Handle:
+def _guarded(handle: Handle, endpoint: Callable[..., Any]) -> Handle:
+    """`handle` for whom the endpoint admits; a caller whose token is known costs no more than a look at it."""
+    patterns = allowed(endpoint)
+
     async def guarded(request: Request) -> Response:
-        admit(request, patterns)
+        try:
+            admit(request, patterns)
+        except KeysWanted:
+            await admit_asking(request, patterns)
         return await handle(request)
 
-    return guarded
+    async def stepped_up(request: Request) -> Response:
+        await admit_asking(request, patterns)
+        check_step_up(caller_of(request))
+        return await handle(request)
+
+    return stepped_up if needs_step_up(endpoint) else guarded
 
 
-def _exchanging(handle: Handle, patterns: Sequence[str]) -> Handle:
+def _exchanging(handle: Handle) -> Handle:
     """Banks call this one with signed messages. Apart, so that other routes have nothing to ask themselves."""
 
     async def exchanging(request: Request) -> Response:
-        admit(request, patterns)
         guard: Guard = request.app.state.signing
         return await guard.exchange(request, handle)
 

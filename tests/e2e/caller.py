@@ -10,10 +10,12 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
-from deploy.local import settings
 from deploy.local.client import SIGNED, signed_calls
 from deploy.local.endpoints import Endpoints
+from deploy.local.settings import AUDIENCE
+from deploy.local.tokens import ISSUER, KEY_FILE
 from shared.web.signing.client import Untrusted
+from shared.web.step_up import ACR
 
 
 class Caller:
@@ -56,16 +58,15 @@ class Minter:
     """Signs any token with the sandbox issuer's key."""
 
     def __init__(self, directory: Path) -> None:
-        self._issuer = settings.read(directory).issuer
-        assert self._issuer.key is not None
-        self._key = OKPKey.import_key(json.loads(Path(self._issuer.key).read_bytes()))
+        self._key = OKPKey.import_key(json.loads((directory / "keys" / KEY_FILE).read_bytes()))
 
-    def __call__(self, *roles: str, kind: str = "person", lifetime: int = 600) -> str:
+    def __call__(self, *roles: str, kind: str = "person", lifetime: int = 600, signed_in: int = 0) -> str:
+        """`signed_in`: how many seconds ago the person did."""
         subject = f"usr_{uuid4()}" if kind == "person" else roles[0]
         issued = int(time.time())
         claims: dict[str, Any] = {
-            "iss": self._issuer.name,
-            "aud": self._issuer.audience,
+            "iss": ISSUER,
+            "aud": AUDIENCE,
             "sub": subject,
             "client_id": "e2e" if kind == "person" else subject,
             "kind": kind,
@@ -73,5 +74,7 @@ class Minter:
             "iat": issued,
             "exp": issued + lifetime,
             "jti": str(uuid4()),
+            "acr": ACR,
+            "auth_time": issued - signed_in,
         }
         return jwt.encode({"alg": "Ed25519", "kid": self._key.kid}, claims, self._key, algorithms=["Ed25519"])

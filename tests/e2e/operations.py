@@ -11,8 +11,8 @@ from shared.values.ids import uuid7
 from tests.e2e.caller import Caller, Minter
 
 POLICY = Path(__file__).parents[2] / "services/subsidy/policies/training-fee-subsidy-2023.json"
-LEFT_OUT = frozenset({"/console/session"})
-"""A page's form, not an API."""
+LEFT_OUT = frozenset({"/console/sign-out", "/oauth2/token"})
+"""A page's form, and a form whose errors are OAuth's own."""
 
 Json = dict[str, Any]
 Step = str | int
@@ -42,7 +42,7 @@ class Operation(NamedTuple):
 
     def url(self) -> str:
         """The path with ids that lead nowhere."""
-        named = {"programme": "no-such-programme", "version": "none", "number": "SH1900-XX-000000"}
+        named = {"programme": "no-such-programme", "version": "none", "number": "SH1900-XX-000000", "kid": "none"}
         path = self.path
         for name in [part.split("}")[0] for part in self.path.split("{")[1:]]:
             prefix = "wlb" if self.service == "loans" and name == "batch_id" else PREFIXES.get(name, "")
@@ -57,6 +57,7 @@ class Operation(NamedTuple):
 
 
 PREFIXES = {
+    "client_id": "cli",
     "person_id": "per",
     "consent_id": "con",
     "organisation_id": "org",

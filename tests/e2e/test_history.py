@@ -16,6 +16,7 @@ from deploy.local.client import Client
 from deploy.local.demo.run import Outcome
 from deploy.local.failures import StackFailed
 from deploy.local.histories import bytes_of, history
+from tests.e2e.browser import sign_in
 from tests.e2e.caller import Caller
 
 pytestmark = pytest.mark.stack
@@ -101,11 +102,11 @@ async def test_the_console_asks_who_is_there_and_then_shows_everything(demonstra
         turned_away = await browser.get(claim_page)
         assert (turned_away.status_code, turned_away.headers["location"]) == (303, "/console")
 
-        entered = await browser.post("/console/session")
+        entered = await sign_in(browser, "auditor")
         assert (entered.status_code, entered.headers["location"]) == (303, "/console")
-        cookie = entered.headers["set-cookie"].lower()
-        assert "httponly" in cookie
-        assert "samesite=strict" in cookie
+        cookies = entered.headers.get_list("set-cookie")
+        assert len(cookies) == 2
+        assert all("httponly" in cookie.lower() and "samesite=lax" in cookie.lower() for cookie in cookies)
 
         overview = await browser.get("/console")
         assert "请先登录" not in overview.text

@@ -21,6 +21,7 @@ from services.audit.archive.proofs import LogProof
 from shared.proof.findings import read_heads, read_records
 from shared.proof.heads import SignedHead, verify_head
 from shared.proof.merkle import leaf_hash
+from tests.e2e.browser import sign_in
 from tests.e2e.caller import Caller
 from tests.e2e.forger import Forger
 
@@ -110,7 +111,7 @@ async def test_the_console_shows_under_every_line_the_head_that_it_is_proved_by(
 ) -> None:
     history = await read_archive(client, at_rest.claim_id)
     async with httpx.AsyncClient(base_url=call.endpoints.services["audit"], trust_env=False, timeout=20) as browser:
-        await browser.post("/console/session")
+        await sign_in(browser, "auditor")
         page = (await browser.get(f"/console/claims/{at_rest.claim_id}")).text
     assert f"{len(history.items)} 条记录均含于已签名的日志头" in page
     assert page.count("的已签名日志头（") == len(history.items)

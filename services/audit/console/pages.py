@@ -1,8 +1,10 @@
 """`/console`: services, lag, claims by state, latest events, and any claim's timeline with what proves it."""
 
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
@@ -10,15 +12,18 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from services.audit.archive.history import History, Located, from_archive
 from services.audit.archive.proofs import prove
 from services.audit.archive.timeline import HOLDS, SERVICES, fact, line
+from services.audit.console.sign_in import SECONDS, SignInFailed, Signing
 from services.audit.intake.claims import differences
 from shared.eventstore.record import parse
 from shared.values.clocks import SHANGHAI
 from shared.values.districts import District
-from shared.web.caller import PUBLIC, allow
+from shared.web.caller import PUBLIC, Caller, allow
 from shared.web.command import store_of
 from shared.web.peers import PeerUnavailable
 from shared.web.problem import Problem
 from shared.web.routes import GuardedRoute
+
+log = structlog.get_logger(__name__)
 
 api = APIRouter(tags=["控制台"], route_class=GuardedRoute)
 
@@ -29,6 +34,7 @@ PAGES = Environment(
     lstrip_blocks=True,
 )
 COOKIE = "huchuang_console"
+SIGN_IN_COOKIE = "huchuang_sign_in"
 READERS = ("auditor", "city", "ops")
 LATEST = 25
 SECURITY = {
@@ -56,39 +62,88 @@ STATUSES = {
 }
 
 
-def _page(name: str, **values: Any) -> Response:
-    return HTMLResponse(PAGES.get_template(name).render(**values), headers=SECURITY)
+def _page(name: str, http_status: int = 200, /, **values: Any) -> Response:
+    return HTMLResponse(PAGES.get_template(name).render(**values), http_status, headers=SECURITY)
 
 
-def _signed_in(request: Request) -> bool:
-    """A console session is a bearer token in a cookie that scripts cannot read."""
+async def _signed_in(request: Request) -> bool:
+    """A console session is the person's access token in a cookie that scripts cannot read."""
     token = request.cookies.get(COOKIE)
     if token is None:
         return False
     try:
-        caller = request.app.state.verifier.verify(token)
+        caller = await request.app.state.verifier.verified(token)
     except Problem:
         return False
-    return any(caller.holds(role) for role in READERS)
+    return _may_look(caller)
 
 
-@api.post("/console/session", summary="进入控制台（仅沙箱）")
+def _may_look(caller: Caller) -> bool:
+    return caller.user is not None and any(caller.holds(role) for role in READERS)
+
+
+def _signing(request: Request) -> Signing:
+    state = request.app.state
+    signing: Signing | None = getattr(state, "console_signing", None)
+    if signing is None:
+        signing = state.console_signing = Signing(state.settings, state.store.keyring)
+    return signing
+
+
+@api.get("/console/sign-in", summary="前往统一身份认证登录")
 @allow(PUBLIC)
-async def enter(request: Request) -> Response:
-    settings = request.app.state.settings
-    if settings.profile != "local":
-        raise Problem(404, "not_found", "没有这个地址")
+async def sign_in(request: Request) -> Response:
+    signing = _signing(request)
+    address, kept = await signing.begin()
+    response = RedirectResponse(address, status_code=303, headers={"Cache-Control": "no-store"})
+    _set_cookie(response, SIGN_IN_COOKIE, kept, SECONDS, secure=signing.secure)
+    return response
+
+
+@api.get("/console/signed-in", summary="从统一身份认证返回")
+@allow(PUBLIC)
+async def signed_in(request: Request) -> Response:
+    signing = _signing(request)
+    try:
+        token, subject = await signing.finish(request.query_params, request.cookies.get(SIGN_IN_COOKIE))
+        caller = await request.app.state.verifier.verified(token)
+    except (SignInFailed, Problem) as failed:
+        if isinstance(failed, Problem) and failed.status == 503:
+            raise
+        log.warning("sign_in_failed", reason=str(failed))
+        return _without_sign_in(_page("failed.html", 400, reason="登录没有完成，请重新登录。"))
+    if caller.user != subject or not _may_look(caller):
+        return _without_sign_in(_page("failed.html", 403, reason="您的身份没有查看控制台的权限。"))
+    response = RedirectResponse("/console", status_code=303, headers={"Cache-Control": "no-store"})
+    _set_cookie(response, COOKIE, token, int(caller.expires_at - time.time()), secure=signing.secure)
+    return _without_sign_in(response)
+
+
+@api.post("/console/sign-out", summary="退出控制台")
+@allow(PUBLIC)
+async def sign_out(request: Request) -> Response:
     response = RedirectResponse("/console", status_code=303)
-    token = request.app.state.peers.sandbox_token("auditor")
-    response.set_cookie(COOKIE, token, httponly=True, samesite="strict", max_age=3600)
+    response.delete_cookie(COOKIE, path="/console", httponly=True, samesite="lax")
+    return response
+
+
+def _set_cookie(response: Response, name: str, value: str, seconds: int, *, secure: bool) -> None:
+    """`Lax`, because a browser that comes back from the provider would not send a strict one."""
+    response.set_cookie(name, value, seconds, path="/console", httponly=True, samesite="lax", secure=secure)
+
+
+def _without_sign_in(response: Response) -> Response:
+    """What was kept for the provider's answer is good for one answer."""
+    response.delete_cookie(SIGN_IN_COOKIE, path="/console", httponly=True, samesite="lax")
     return response
 
 
 @api.get("/console", summary="控制台")
 @allow(PUBLIC)
 async def overview(request: Request, claim: str | None = None) -> Response:
-    if not _signed_in(request):
-        return _page("enter.html", sandbox=request.app.state.settings.profile == "local")
+    if not await _signed_in(request):
+        settings = request.app.state.settings
+        return _page("enter.html", sandbox=settings.profile == "local", ready=settings.sign_in is not None)
     if claim:
         return RedirectResponse(f"/console/claims/{claim.strip()}", status_code=303)
     pool = store_of(request).pool
@@ -154,11 +209,11 @@ async def _proof(request: Request, found: History) -> Proof | None:
 @api.get("/console/claims/{claim_id}", summary="一个申请的时间线")
 @allow(PUBLIC)
 async def timeline(request: Request, claim_id: str) -> Response:
-    if not _signed_in(request):
+    if not await _signed_in(request):
         return RedirectResponse("/console", status_code=303)
     found = await from_archive(store_of(request).pool, claim_id)
     if found is None:
-        return HTMLResponse(PAGES.get_template("missing.html").render(), 404, headers=SECURITY)
+        return _page("missing.html", 404)
     try:
         shown = await request.app.state.peers.get("subsidy", f"/v1/claims/{claim_id}")
         findings = ["补贴服务没有这个申请"] if shown is None else differences(found.claim, shown)

@@ -14,6 +14,7 @@ from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import parse_id
 from shared.values.rejected import Invalid
+from shared.web.behalf import OnBehalfOf, not_theirs
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.lists import page
@@ -35,13 +36,23 @@ def _message_id(text: str) -> str:
 MessagePath = Annotated[str, AfterValidator(_message_id)]
 
 
+def _must_be_theirs(request: Request, behalf: str | None, person_id: str) -> None:
+    if (refusal := not_theirs(request, behalf, person_id)) is not None:
+        raise of_rejection(refusal)
+
+
 @api.get("/messages", summary="消息列表，新的在前")
 @allow(*READERS)
 async def listed(
-    request: Request, person_id: str | None = None, subject_id: str | None = None, status: str | None = None
+    request: Request,
+    person_id: str | None = None,
+    subject_id: str | None = None,
+    status: str | None = None,
+    behalf: OnBehalfOf = None,
 ) -> Response:
     if caller_of(request).holds("app") and person_id is None:
         raise Problem(400, "person_id_required", "请用 person_id 指明为谁查询")
+    _must_be_theirs(request, behalf, person_id or "")
     chosen = (("person", person_id), ("subject", subject_id), ("status", status))
     facets = [f"{name}:{value}" for name, value in chosen if value is not None]
     return await page(request, "message", facets, newest_first=True)
@@ -49,21 +60,23 @@ async def listed(
 
 @api.get("/messages/{message_id}", summary="消息")
 @allow(*READERS)
-async def one(request: Request, message_id: MessagePath) -> Response:
+async def one(request: Request, message_id: MessagePath, behalf: OnBehalfOf = None) -> Response:
     work = await store_of(request).look(Needs(streams=(message_id,)))
     message = work.state(MESSAGE, message_id)
     if message.sent is None:
         raise of_rejection(unknown("消息"))
+    _must_be_theirs(request, behalf, message.sent.person_id)
     found = answer(work, message_id, shown(message_id, message))
     return current(request, found)
 
 
 @api.post("/messages/{message_id}:read", summary="标为已读")
 @allow("app")
-async def read(request: Request, message_id: MessagePath) -> Response:
+async def read(request: Request, message_id: MessagePath, behalf: OnBehalfOf = None) -> Response:
     sent = (await store_of(request).look(Needs(streams=(message_id,)))).state(MESSAGE, message_id).sent
     if sent is None:
         raise of_rejection(unknown("消息"))
+    _must_be_theirs(request, behalf, sent.person_id)
 
     def handle(work: Work) -> Answer | Rejection:
         decision = decide(ReadMessage(shanghai_date(work.now)), work.state(MESSAGE, message_id))

@@ -30,6 +30,7 @@ OrganisationPath = Annotated[str, _in_path("org", "组织")]
 InstitutionPath = Annotated[str, _in_path("ins", "培训机构")]
 CarrierPath = Annotated[str, _in_path("car", "载体")]
 BankPath = Annotated[str, _in_path("bnk", "银行")]
+ClientPath = Annotated[str, _in_path("cli", "客户端")]
 
 Filter = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._/-]{1,100}$")]
 """A filter of a list: a code or an id."""

@@ -6,6 +6,7 @@ import msgspec
 
 from services.registry.domain.bank import BANK, Bank
 from services.registry.domain.carrier import CARRIER, Carrier
+from services.registry.domain.client import CLIENT, Client, ClientKey
 from services.registry.domain.institution import INSTITUTION, Institution, Qualification
 from services.registry.domain.organisation import ORGANISATION, Organisation, Role
 from shared.eventstore.listing import Listed, Lister
@@ -50,6 +51,19 @@ class BankShown(msgspec.Struct, frozen=True):
     name: str
 
 
+class ClientShown(msgspec.Struct, frozen=True):
+    """`client_id` is what its tokens name; `keys` are public."""
+
+    id: str
+    status: str
+    client_id: str
+    name: str
+    scopes: tuple[str, ...]
+    requested_by: str
+    approved_by: str | None
+    keys: tuple[ClientKey, ...]
+
+
 def organisation(id: str, state: Organisation) -> OrganisationShown:
     return OrganisationShown(
         id,
@@ -78,6 +92,19 @@ def bank(id: str, state: Bank) -> BankShown:
     return BankShown(id, state.code, state.name)
 
 
+def client(id: str, state: Client) -> ClientShown:
+    return ClientShown(
+        id,
+        state.status,
+        state.client or "",
+        state.name,
+        state.scopes,
+        state.requested_by,
+        state.approved_by,
+        tuple(state.keys.values()),
+    )
+
+
 def _organisation(id: str, state: Organisation) -> Listed:
     shown = organisation(id, state)
     facets = [f"status:{shown.status}", f"credit_code:{shown.credit_code}", f"district:{shown.district or 'outside'}"]
@@ -96,9 +123,14 @@ def _bank(id: str, state: Bank) -> Listed:
     return Listed([f"code:{state.code}"], bank(id, state))
 
 
+def _client(id: str, state: Client) -> Listed:
+    return Listed([f"status:{state.status}", f"client_id:{state.client}"], client(id, state))
+
+
 LISTERS = (
     Lister("organisation", ORGANISATION, _organisation),
     Lister("institution", INSTITUTION, _institution),
     Lister("carrier", CARRIER, _carrier),
     Lister("bank", BANK, _bank),
+    Lister("client", CLIENT, _client),
 )

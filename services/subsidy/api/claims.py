@@ -40,6 +40,7 @@ from shared.values.calendar import shanghai_date
 from shared.values.districts import District as DistrictCode
 from shared.values.ids import CertificateId, ClaimId, InstitutionId, OrganisationId, PersonId, ProjectId, new_id, uuid7
 from shared.values.personal import Clear
+from shared.web.behalf import OnBehalfOf, acting_for, not_theirs
 from shared.web.body import declares, read_body
 from shared.web.caller import Caller, allow, caller_of
 from shared.web.command import command, current, store_of, unknown, viewed
@@ -212,17 +213,17 @@ def _submission(claim_id: ClaimId, body: NewClaim, certificate: CertificateFact,
 
 @api.post("/claims/{claim_id}/corrections", summary="补正收款账户")
 @allow("app", "district:*/*")
-async def correct(request: Request, claim_id: str, body: Correction) -> Response:
+async def correct(request: Request, claim_id: str, body: Correction, behalf: OnBehalfOf = None) -> Response:
     def handle(work: Work) -> Answer | Rejection:
         claim = work.state(CLAIM, claim_id)
         if claim.submission is None:
             return unknown("申请")
-        if (refusal := _not_accepted_here(request, claim)) is not None:
+        if (refusal := _not_accepted_here(request, claim, behalf)) is not None:
             return refusal
         payee = body.payee_account.sealed_for(claim.submission.person_id)
         return _carried(work, claim_id, CorrectClaim(payee, shanghai_date(work.now)))
 
-    return await command(request, Needs(streams=(claim_id,)), handle)
+    return await command(request, Needs(streams=(claim_id,)), handle, on_behalf_of=acting_for(request, behalf))
 
 
 @api.post("/claims/{claim_id}/review", summary="审核：建议批准、不予批准或要求补正")
@@ -289,13 +290,13 @@ async def approve(request: Request, claim_id: str, body: Approval) -> Response:
 
 @api.post("/claims/{claim_id}:withdraw", summary="撤回申请")
 @allow("app", "district:*/*")
-async def withdraw(request: Request, claim_id: str) -> Response:
+async def withdraw(request: Request, claim_id: str, behalf: OnBehalfOf = None) -> Response:
     def handle(work: Work) -> Answer | Rejection:
-        if (refusal := _not_accepted_here(request, work.state(CLAIM, claim_id))) is not None:
+        if (refusal := _not_accepted_here(request, work.state(CLAIM, claim_id), behalf)) is not None:
             return refusal
         return _carried(work, claim_id, WithdrawClaim(shanghai_date(work.now)))
 
-    return await command(request, Needs(streams=(claim_id,)), handle)
+    return await command(request, Needs(streams=(claim_id,)), handle, on_behalf_of=acting_for(request, behalf))
 
 
 def _carried(work: Work, claim_id: str, wanted: ClaimCommand) -> Answer | Rejection:
@@ -316,11 +317,13 @@ def _not_yours(request: Request, claim: Claim, role: str) -> Rejection | None:
     return Rejection(code="not_your_district", detail=f"此申请由{name}审核", status=403)
 
 
-def _not_accepted_here(request: Request, claim: Claim) -> Rejection | None:
+def _not_accepted_here(request: Request, claim: Claim, behalf: str | None) -> Rejection | None:
     """For the claimant acts the app, or the window of the district that accepted the claim.   (B-16)"""
     caller = caller_of(request)
     if claim.submission is None:
         return unknown("申请")
+    if (refusal := not_theirs(request, behalf, claim.submission.person_id)) is not None:
+        return refusal
     if caller.holds("app") or claim.submission.accepting_district in caller.named("district"):
         return None
     name = DistrictCode(claim.submission.accepting_district).zh

@@ -40,6 +40,7 @@ from shared.web.lists import page
 from shared.web.peers import PeerUnavailable
 from shared.web.problem import Problem, invalid_field, of_rejection
 from shared.web.routes import Body, router
+from shared.web.step_up import steps_up
 
 api = router("公示")
 
@@ -179,6 +180,7 @@ async def _disclosed(request: Request, people: dict[str, PersonId]) -> dict[str,
 
 @api.post("/notices/{notice_id}:publish", summary="发布公示")
 @allow(STAFF)
+@steps_up
 async def publish(request: Request, notice_id: str) -> Response:
     caller = caller_of(request)
     district, person = _own_district(caller), caller.person

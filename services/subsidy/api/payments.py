@@ -37,6 +37,7 @@ from shared.web.fields import ClaimRef, Day, Money
 from shared.web.lists import page
 from shared.web.problem import Problem, of_rejection
 from shared.web.routes import Body, router
+from shared.web.step_up import steps_up
 
 api = router("资金")
 
@@ -174,6 +175,7 @@ async def _ready(request: Request) -> tuple[str, ...]:
 
 @api.post("/payment-batches/{batch_id}:release", summary="放行发放批次")
 @allow("finance/releaser")
+@steps_up
 async def release(request: Request, batch_id: str) -> Response:
     person = caller_of(request).person
 

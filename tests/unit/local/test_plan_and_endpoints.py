@@ -115,7 +115,10 @@ def test_a_container_knows_its_own_database_only(tmp_path: Path) -> None:
     made = from_environment(tmp_path, variables)
     assert made.databases == {"loans": "postgresql://huchuang_loans:secret@postgres:5432/huchuang_loans"}
     assert made.profile == "compose"
-    assert made.issuer.key is None
+    own, people = made.issuers
+    assert (own.name, own.jwks, own.vouches_for) == ("http://registry:8000", "http://registry:8000/jwks", ("system",))
+    assert (people.name, people.vouches_for) == ("https://id.example", ("person",))
+    assert made.sign_in is None
     del variables["HUCHUANG_KAFKA"]
     with pytest.raises(StackFailed, match="HUCHUANG_KAFKA"):
         from_environment(tmp_path, variables)

@@ -56,6 +56,13 @@ def test_the_second_person_of_a_pair_is_another_person() -> None:
     assert len(subjects) == len(tokens.PERSONS)
 
 
+def test_a_ready_token_of_a_person_is_fresh_as_long_as_it_lives(tmp_path: Path) -> None:
+    issuer = SandboxIssuer(tmp_path)
+    person, system = claims_of(issuer, issuer.token("finance/releaser")), claims_of(issuer, issuer.token("app"))
+    assert (person["acr"], person["auth_time"]) == ("urn:huchuang:acr:2", person["exp"])
+    assert not {"acr", "auth_time"} & set(system)
+
+
 def test_tokens_last_thirty_days_of_the_wall_clock(tmp_path: Path) -> None:
     issuer = SandboxIssuer(tmp_path)
     now = datetime(2031, 5, 6, tzinfo=UTC)

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import msgspec
@@ -14,11 +14,13 @@ from fastapi.responses import Response
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
 
+from shared.runtime.settings import CallerKind
 from shared.telemetry.metrics import Metrics
 from shared.web import caller as module
 from shared.web.app import MAX_BODY, create_app
 from shared.web.caller import PUBLIC, Caller, Verifier, allow, allowed, caller_of
 from shared.web.fields import Money
+from shared.web.issuers import Issuer
 from shared.web.problem import Problem
 from shared.web.routes import Body, router
 
@@ -85,11 +87,22 @@ KEY = OKPKey.generate_key("Ed25519", {"kid": "k1", "use": "sig"})
 STRANGER = OKPKey.generate_key("Ed25519", {"kid": "k1", "use": "sig"})
 
 
+class Believed(NamedTuple):
+    """Settings of an issuer."""
+
+    name: str
+    audience: str
+    jwks: str
+    vouches_for: tuple[CallerKind, ...]
+    algorithms: tuple[str, ...] = ("Ed25519", "ES256")
+    token_type: str | None = None
+
+
 @pytest.fixture
 def verifier(tmp_path: Path) -> Verifier:
     path = tmp_path / "jwks.json"
     path.write_bytes(msgspec.json.encode(KeySet([KEY]).as_dict(private=False)))
-    return Verifier(path, ISSUER, AUDIENCE)
+    return Verifier([Issuer(Believed(ISSUER, AUDIENCE, str(path), ("system", "person")))])
 
 
 def token(key: OKPKey = KEY, **changes: Any) -> str:
@@ -142,7 +155,7 @@ def jwt_none(body: str) -> str:
 def test_a_token_is_verified_once_and_still_runs_out(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
     good = token()
     first = verifier.verify(good)
-    monkeypatch.setattr(verifier, "_keys", None)
+    monkeypatch.setattr(verifier, "_issuers", {})
     assert verifier.verify(good) is first
     monkeypatch.setattr(module.time, "time", lambda: LATER + 1)
     with pytest.raises(Problem) as raised:
