@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from deploy.local import bank_keys, broker, databases, endpoints, migrations, postgres, processes, settings, state
+from deploy.local import broker, databases, endpoints, migrations, postgres, processes, settings, state
 from deploy.local.failures import StackFailed
 from deploy.local.onboarding import onboard
 from deploy.local.parts import Part
@@ -75,7 +75,6 @@ class Supervisor:
         self._say("starting", "migrations")
         behind = await migrations.migrate_all(plan.settings.databases, self.directory)
         log.info("migrated: %s", ", ".join(behind) or "nothing")
-        await bank_keys.provision(self.directory / "keys", plan.settings.databases["loans"])
         await self._start_broker(plan.settings.kafka, plan.broker_port)
         await self._start_services(plan)
         reader = databases.dsn(plan.admin, databases.READER, plan.passwords[databases.READER], "huchuang_registry")

@@ -20,6 +20,7 @@ from shared.telemetry.metrics import CONTENT_TYPE, Metrics
 from shared.telemetry.traces import request_span
 from shared.values.ids import uuid7
 from shared.web.problem import Problem, of_validation, on_problem
+from shared.web.rates import ALLOWANCE, Rates
 
 MAX_BODY = 1024 * 1024
 
@@ -42,6 +43,7 @@ def create_app(service: str, title: str, routers: Sequence[APIRouter], lifespan:
     )
     app.state.service = service
     app.state.metrics = metrics
+    app.state.rates = Rates()
     for router in routers:
         # As they are: an included router is asked twice whether it has the route, and adds nothing to these.
         app.router.routes.extend(router.routes)
@@ -124,7 +126,11 @@ class Edge:
             if message["type"] == "http.response.start":
                 responding = True
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-correlation-id", str(correlation).encode())]
+                told = [(b"x-correlation-id", str(correlation).encode())]
+                allowance = scope.get(ALLOWANCE)
+                if allowance is not None:
+                    told += allowance.headers()
+                message["headers"] = [*message["headers"], *told]
             await send(message)
 
         with request_span(scope["method"], headers.get(b"traceparent")) as span:

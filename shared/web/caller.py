@@ -18,6 +18,7 @@ from shared.eventstore.record import Actor
 from shared.runtime.settings import CallerKind, IssuerSettings
 from shared.web.issuers import Issuer, KeysWanted
 from shared.web.problem import Problem
+from shared.web.rates import limit
 
 CACHED_TOKENS = 10_000
 
@@ -47,6 +48,11 @@ class Caller(msgspec.Struct, frozen=True):
 
     def actor(self, on_behalf_of: str | None = None) -> Actor:
         return Actor(self.client, self.user, on_behalf_of)
+
+    @property
+    def kind(self) -> str:
+        """What kind of caller it is, for its rate: `person`, or a system's kind such as `bank`."""
+        return "person" if self.user is not None else self.client.partition(":")[0]
 
     @property
     def key_space(self) -> str:
@@ -191,8 +197,10 @@ async def admit_asking(request: Request, patterns: Sequence[str]) -> None:
 
 
 def admit(request: Request, patterns: Sequence[str]) -> None:
-    """Let the caller in or raise 401 or 403, or `KeysWanted`."""
+    """Let the caller in or raise 401, 403 or 429, or `KeysWanted`."""
     if PUBLIC in patterns:
+        address = request.client.host if request.client else ""
+        limit(request.scope, request.app.state.rates, PUBLIC, address)
         return
     header = next((value for name, value in request.scope["headers"] if name == b"authorization"), None)
     if header is None:
@@ -202,6 +210,7 @@ def admit(request: Request, patterns: Sequence[str]) -> None:
         raise unauthenticated("token_invalid", "Authorization 请求头须为 Bearer 凭证")
     verifier: Verifier = request.app.state.verifier
     caller = verifier.verify(token)
+    limit(request.scope, request.app.state.rates, caller.kind, caller.key_space)
     if not _matches(caller.roles, tuple(patterns)):
         raise Problem(403, "not_allowed", "当前身份无权使用此接口")
     request.scope["caller"] = caller

@@ -10,8 +10,12 @@ from collections.abc import Callable, Mapping
 from math import ceil
 from typing import NamedTuple
 
+from starlette.types import Scope
+
 from shared.web.problem import Problem
 
+ALLOWANCE = "huchuang.allowance"
+"""Where a request's scope holds what its caller has left."""
 TINY = 1e-9
 KEPT = 100_000
 """How many callers are remembered; the one that was silent for longest is forgotten first, with its debts."""
@@ -23,6 +27,21 @@ class Rate(NamedTuple):
     name: str
     per_second: float
     burst: int
+
+
+RATES: Mapping[str, Rate | None] = {
+    "app": Rate("app", per_second=5000, burst=10_000),
+    "bank": Rate("bank", per_second=500, burst=1000),
+    "carrier": Rate("partner", per_second=100, burst=500),
+    "institution": Rate("partner", per_second=100, burst=500),
+    "evaluator": Rate("partner", per_second=100, burst=500),
+    "person": Rate("person", per_second=100, burst=1000),
+    "public": Rate("public", per_second=100, burst=500),
+    "service": None,
+}
+"""By kind of caller, for each process of a service: the app's backend speaks for the whole city, a person for himself.
+Services are not limited: what they ask of each other is bounded by their own queues."""
+OTHERS = Rate("other", per_second=100, burst=1000)
 
 
 class Allowance(NamedTuple):
@@ -44,16 +63,16 @@ class Allowance(NamedTuple):
 
 
 class Rates:
-    """What every caller has asked for of late. `rates` are by kind of caller; a kind without one is not limited."""
+    """What every caller has asked for of late. `rates` are by kind of caller; None: not limited."""
 
-    def __init__(self, rates: Mapping[str, Rate], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rates: Mapping[str, Rate | None] = RATES, clock: Callable[[], float] = time.monotonic) -> None:
         self._rates = rates
         self._clock = clock
         self._due: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def take(self, kind: str, caller: str) -> Allowance | None:
         """Count one request of a caller, unless he has none left; None where his kind is not limited."""
-        rate = self._rates.get(kind)
+        rate = self._rates.get(kind, OTHERS)
         if rate is None:
             return None
         now, each = self._clock(), 1 / rate.per_second
@@ -66,6 +85,15 @@ class Rates:
             self._due.popitem(last=False)
         remaining = int((room + TINY) / each) - 1
         return Allowance(rate, remaining, 0.0 if remaining else 2 * each - room, admitted=True)
+
+
+def limit(scope: Scope, rates: Rates, kind: str, caller: str) -> None:
+    """Count a request; what is left is told with its answer. Raises a 429 problem."""
+    allowance = rates.take(kind, caller)
+    if allowance is not None:
+        scope[ALLOWANCE] = allowance
+        if not allowance.admitted:
+            raise too_many(allowance)
 
 
 def too_many(allowance: Allowance) -> Problem:

@@ -13,12 +13,15 @@ import asyncpg
 import httpx
 import msgspec
 
-from deploy.local import bank_keys, databases, settings
+from deploy.local import databases, settings
+from deploy.local.bank_keys import BANKS, bank_key
 from deploy.local.broker import running_broker
 from deploy.local.migrations import migrate
 from deploy.local.plan import StackOptions, make_plan
 from deploy.local.postgres import running_postgres
 from deploy.local.tokens import SandboxIssuer
+from services.loans.intake.partners import ApprovedKey, PartnerFact
+from shared.web.signing.keys import public_jwk
 
 PATIENCE = 60.0
 
@@ -46,7 +49,7 @@ async def scene(directory: Path, service: str) -> AsyncIterator[Scene]:
         dsn = plan.settings.databases[service]
         await asyncio.to_thread(migrate, service, dsn)
         if service == "loans":
-            await bank_keys.provision(directory / "keys", dsn)
+            await _approved_banks(directory / "keys", dsn)
         await _bare_tables(dsn)
         host, port = plan.settings.address(service)
         bare = f"http://127.0.0.1:{port + 50}"
@@ -66,6 +69,19 @@ async def scene(directory: Path, service: str) -> AsyncIterator[Scene]:
                     process.terminate()
                 for process in (ours, peer):
                     process.wait()
+
+
+async def _approved_banks(keys: Path, loans: str) -> None:
+    """What loans would keep of registry's events: no registry runs here."""
+    connection = await asyncpg.connect(loans)
+    for client in BANKS:
+        key = bank_key(keys, client).public
+        fact = encoded(PartnerFact(client, (ApprovedKey(key.kid, public_jwk(key)),)))
+        await connection.execute(
+            "insert into fact (kind, key, value, log_id, position) values ($1, $2, $3, gen_random_uuid(), 0)",
+            *(PartnerFact.__name__, client, fact),
+        )
+    await connection.close()
 
 
 async def _bare_tables(dsn: str) -> None:

@@ -19,10 +19,7 @@ from tests.contract.events.samples import anything_like, example, payload_of
 from tests.contract.events.tree import definitions, event_classes
 
 MOMENT = datetime(2025, 3, 3, 1, tzinfo=UTC)
-AWAITED = {f"registry.Client{what}.v1" for what in ("KeyApproved", "KeyRevoked", "Suspended", "Resumed")}
-"""Events that are listened to before their producer writes them; each is held to the contract once registry has it."""
-EARLY = AWAITED - set(event_classes())
-LISTENING = [(name, item.tag) for name, one in definitions().items() for item in one.listens if item.tag not in EARLY]
+LISTENING = [(name, item.tag) for name, one in definitions().items() for item in one.listens]
 REACTING = [(name, process.name, tag) for name, one in definitions().items() for process in one.processes
             for tag in sorted(process.on)]  # fmt: skip
 
@@ -118,7 +115,7 @@ def folded(service: str, tags: Iterable[str]) -> dict[tuple[str, str], Fact]:
 
 @pytest.mark.parametrize("service", [name for name, one in definitions().items() if one.listens])
 def test_events_in_their_order_add_up_to_facts_that_can_be_kept_and_read_again(service: str) -> None:
-    tags = [item.tag for item in definitions()[service].listens if item.tag not in EARLY]
+    tags = [item.tag for item in definitions()[service].listens]
     assert len(tags) == len(set(tags))
     assert folded(service, tags)
 

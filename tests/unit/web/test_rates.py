@@ -18,7 +18,7 @@ class Clock:
 
 
 def rates(clock: Clock) -> Rates:
-    return Rates({"bank": RATE}, clock)
+    return Rates({"bank": RATE, "service": None}, clock)
 
 
 def admitted(found: Rates, caller: str = "bank:a") -> bool:
