@@ -31,7 +31,7 @@ class Rate(NamedTuple):
 
 RATES: Mapping[str, Rate | None] = {
     "app": Rate("app", per_second=5000, burst=10_000),
-    "bank": Rate("bank", per_second=500, burst=1000),
+    "bank": Rate("bank", per_second=5000, burst=10_000),
     "carrier": Rate("partner", per_second=100, burst=500),
     "institution": Rate("partner", per_second=100, burst=500),
     "evaluator": Rate("partner", per_second=100, burst=500),
@@ -39,8 +39,8 @@ RATES: Mapping[str, Rate | None] = {
     "public": Rate("public", per_second=100, burst=500),
     "service": None,
 }
-"""By kind of caller, for each process of a service: the app's backend speaks for the whole city, a person for himself.
-Services are not limited: what they ask of each other is bounded by their own queues."""
+"""By kind of caller, for each process of a service: the app's backend and the banks speak for very many, a person for
+himself. Services are not limited: what they ask of each other is bounded by their own queues."""
 OTHERS = Rate("other", per_second=100, burst=1000)
 
 

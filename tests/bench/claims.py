@@ -20,7 +20,7 @@ WARM_UP = 1000
 async def measure(directory: Path, rounds: int) -> dict[str, float]:
     """Medians over alternating rounds, each of new claims by new people."""
     async with scene(directory, "subsidy") as place:
-        await _policy(place)
+        await put_policy_in_force(place)
         ours, bare = [], []
         for number in range(rounds + 1):
             submitted = submissions(REQUESTS if number else WARM_UP)
@@ -48,7 +48,7 @@ async def measure(directory: Path, rounds: int) -> dict[str, float]:
     }
 
 
-async def _policy(place: Scene) -> None:
+async def put_policy_in_force(place: Scene) -> None:
     policy = msgspec.json.decode(POLICY.read_bytes())
     async with httpx.AsyncClient(base_url=place.url, trust_env=False) as http:
         for role, path, body in (

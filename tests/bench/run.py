@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import append, claims, command, fold, sequenced, signatures, volume, warm_start, whitelist
+from tests.bench import append, claims, command, edge, fold, sequenced, signatures, volume, warm_start, whitelist
 
 Measure = Callable[[Path, int], dict[str, float]]
 
 SCENES: dict[str, Measure] = {
     "claims": lambda directory, rounds: asyncio.run(claims.measure(directory, rounds)),
+    "edge": lambda directory, rounds: asyncio.run(edge.measure(directory, rounds)),
     "whitelist": lambda directory, rounds: asyncio.run(whitelist.measure(directory, rounds)),
     "signatures": lambda directory, rounds: asyncio.run(signatures.measure(directory, rounds)),
     "append": append.measure,

@@ -38,8 +38,13 @@ class Scene(NamedTuple):
 
 
 @asynccontextmanager
-async def scene(directory: Path, service: str) -> AsyncIterator[Scene]:
-    """Everything up and ready; the service runs the role `api`, so that its edge and its store are what is measured."""
+async def scene(
+    directory: Path, service: str, beside: str = "tests.bench.bare:app", application: str | None = None
+) -> AsyncIterator[Scene]:
+    """Everything up and ready, the service and the application `beside` it.
+
+    The service runs the role `api`, so that its edge and its store are what is measured; `application` takes its place.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     async with running_postgres(directory / "server") as server, running_broker(directory / "broker") as kafka:
         issuer = SandboxIssuer(directory / "keys")
@@ -54,12 +59,12 @@ async def scene(directory: Path, service: str) -> AsyncIterator[Scene]:
         host, port = plan.settings.address(service)
         bare = f"http://127.0.0.1:{port + 50}"
         serve = [sys.executable, "-m", "deploy.local.cli", "serve", service, "--role", "api"]
-        uvicorn = [sys.executable, "-m", "uvicorn", "tests.bench.bare:app", "--port", str(port + 50)]
-        quiet = ["--no-access-log", "--loop", "uvloop", "--http", "httptools", "--log-level", "warning"]
+        if application is not None:
+            serve = _uvicorn(application, port)
         environment = {**os.environ, settings.DIRECTORY_VARIABLE: str(directory), "BARE_DSN": dsn}
         with (directory / "bench.log").open("wb") as log:
             ours = subprocess.Popen(serve, env=environment, stdout=log, stderr=log)
-            peer = subprocess.Popen([*uvicorn, *quiet], env=environment, stdout=log, stderr=log)
+            peer = subprocess.Popen(_uvicorn(beside, port + 50), env=environment, stdout=log, stderr=log)
             try:
                 await asyncio.gather(_until(f"http://{host}:{port}/readyz"), _until(f"{bare}/docs"))
                 url = plan.settings.services[service]
@@ -69,6 +74,11 @@ async def scene(directory: Path, service: str) -> AsyncIterator[Scene]:
                     process.terminate()
                 for process in (ours, peer):
                     process.wait()
+
+
+def _uvicorn(application: str, port: int) -> list[str]:
+    quiet = ["--no-access-log", "--loop", "uvloop", "--http", "httptools", "--log-level", "warning"]
+    return [sys.executable, "-m", "uvicorn", application, "--port", str(port), *quiet]
 
 
 async def _approved_banks(keys: Path, loans: str) -> None:

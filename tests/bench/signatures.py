@@ -1,4 +1,4 @@
-"""What a signature costs: each scheme by itself, and a bank's signed check over HTTP beside the same without one.
+"""What a signature costs: each scheme by itself, and a bank's signed check over HTTP.
 
 `…_us` are microseconds per message in one process: `sign` and `verify` with signature base, digest and parsing.
 `signed_check_…_per_s` are complete requests with a new nonce each, whose answers are signed too.
@@ -22,7 +22,6 @@ from tests.bench.scene import Scene, encoded, scene
 
 CONNECTIONS = 32
 REQUESTS = {"ed25519": 2000, "sm2-sm3": 500}
-UNSIGNED = 2000
 MESSAGES = {"ed25519": 500, "sm2-sm3": 100}
 CLIENTS: dict[Algorithm, str] = {"ed25519": "bank:demo-a", "sm2-sm3": "bank:demo-c"}
 BODY = encoded({"person_id": new_id("per", uuid7()), "organisation_id": new_id("org", uuid7())})
@@ -40,7 +39,6 @@ async def measure(directory: Path, rounds: int) -> dict[str, float]:
                 name = algorithm.partition("-")[0]
                 figures |= await _by_itself(algorithm, name, scribe)
                 figures[f"signed_check_{name}_per_s"] = await _signed(place, algorithm)
-            figures["unsigned_list_per_s"] = await _unsigned(place)
             if number:
                 for key, value in figures.items():
                     samples.setdefault(key, []).append(value)
@@ -69,13 +67,6 @@ async def _signed(place: Scene, algorithm: Algorithm) -> float:
     pairs = [(new_id("per", uuid7()), new_id("org", uuid7())) for _ in range(REQUESTS[algorithm])]
     checks = await signed_checks(place, CLIENTS[algorithm], pairs)
     return await run(place.url, checks, connections=CONNECTIONS, expect=200)
-
-
-async def _unsigned(place: Scene) -> float:
-    """A list of the same service that nobody signs."""
-    headers = {"authorization": f"Bearer {place.tokens['auditor']}"}
-    lists = [rendered(f"{place.url}/v1/whitelist/entries", "GET", headers)] * UNSIGNED
-    return await run(place.url, lists, connections=CONNECTIONS, expect=200)
 
 
 async def signed_checks(place: Scene, client: str, pairs: Sequence[tuple[str, str]]) -> list[bytes]:

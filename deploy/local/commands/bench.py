@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BARS = {
     "claim_post_vs_bare_insert": (">=", 0.75),
     "whitelist_check_vs_bare_get": (">=", 0.8),
+    "edge_cost": ("<=", 0.25),
     "append_vs_eventsourcing": (">=", 5.0),
     "command_vs_eventsourcing": (">=", 5.0),
     "fold_vs_eventsourcing_read": (">=", 2.0),

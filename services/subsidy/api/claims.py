@@ -35,7 +35,7 @@ from services.subsidy.intake.facts import CertificateFact, OrganisationFact, Per
 from services.subsidy.intake.judging import active_versions, blocked, blocked_by, facts_needed, judged_by
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
-from shared.eventstore.work import Answer, Work
+from shared.eventstore.work import Answer, Handler, Work
 from shared.values.calendar import shanghai_date
 from shared.values.districts import District as DistrictCode
 from shared.values.ids import CertificateId, ClaimId, InstitutionId, OrganisationId, PersonId, ProjectId, new_id, uuid7
@@ -104,7 +104,16 @@ def places_of(person_id: str) -> tuple[tuple[str, str], ...]:
 async def submit(request: Request) -> Response:
     body = await read_body(request, NewClaim)
     _may_accept(caller_of(request), body)
-    claim_id = ClaimId(new_id("clm", uuid7()))
+    needs, handle = submission(ClaimId(new_id("clm", uuid7())), body)
+    try:
+        return await command(request, needs, handle, on_behalf_of=body.person_id, location="/v1/claims/{id}")
+    except _FactMissing:
+        await _ensure_facts(request, body)
+        return await command(request, needs, handle, on_behalf_of=body.person_id, location="/v1/claims/{id}")
+
+
+def submission(claim_id: ClaimId, body: NewClaim) -> tuple[Needs, Handler]:
+    """What a submission needs to know, and how it is decided."""
     needs = Needs(
         unique=((CERTIFICATE, body.certificate_no), *places_of(body.person_id)),
         facts=facts_needed(body.certificate_no, body.organisation_id, body.person_id),
@@ -120,18 +129,18 @@ async def submit(request: Request) -> Response:
             raise _FactMissing
         if person.restricted:
             return Rejection(code="person_restricted", detail="该人员的个人信息已限制处理，不能提交新的申请")
-        submission = _submission(claim_id, body, certificate, shanghai_date(work.now))
+        submitted = _submission(claim_id, body, certificate, shanghai_date(work.now))
         facts = judged_by(
             certificate,
             organisation,
             body.person_id,
-            submission.submitted_on,
+            submitted.submitted_on,
             places_held=len(work.holders(PERSON_PLACES, body.person_id, MOST_PLACES)),
         )
         decision = decide(
             SubmitClaim(
-                submission,
-                active_versions(work, body.programme).on(submission.judged_on),
+                submitted,
+                active_versions(work, body.programme).on(submitted.judged_on),
                 facts,
                 work.holder(CERTIFICATE, body.certificate_no),
                 work.holder(PERSON_PROJECT, f"{body.person_id}/{certificate.project_id}"),
@@ -144,11 +153,7 @@ async def submit(request: Request) -> Response:
         work.append(CLAIM, claim_id, decision)
         return viewed(work, CLAIM_VIEW, claim_id, 201)
 
-    try:
-        return await command(request, needs, handle, on_behalf_of=body.person_id, location="/v1/claims/{id}")
-    except _FactMissing:
-        await _ensure_facts(request, body)
-        return await command(request, needs, handle, on_behalf_of=body.person_id, location="/v1/claims/{id}")
+    return needs, handle
 
 
 class _FactMissing(Exception):
