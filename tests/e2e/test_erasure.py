@@ -1,6 +1,8 @@
 """A person is restricted and then erased: what was sealed goes dark everywhere, the proofs and histories stand."""
 
 import asyncio
+import os
+import subprocess
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ from deploy.local.client import Client
 from deploy.local.clock import settle
 from tests.e2e.caller import Caller, Minter
 from tests.e2e.stories import broken, claim_body, trained
+from tests.e2e.test_readme import BLOCK, ROOT
 
 pytestmark = pytest.mark.stack
 
+GUIDE = ROOT / "docs/guides/zh/个人信息与密钥.md"
 GROUND = {"ground": "requested_by_person"}
 
 
@@ -97,6 +101,21 @@ async def test_the_record_of_a_payment_is_kept_for_as_long_as_the_law_asks(
     assert (await keys_of(directory, paid["person_id"])) == {"registry": True, "subsidy": True}
     lifted = await call.post(mint("city"), "registry", f"{path}:lift-restriction")
     assert lifted.json()["code"] == "erasure_decided"
+
+
+def test_every_command_of_the_guide_does_what_it_says(demonstrated: Any, directory: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-eu", "-c", "".join(BLOCK.findall(GUIDE.read_text(encoding="utf-8")))],
+        env={**os.environ, "DIR": str(directory)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert '"purpose":"payee_check"' in done.stdout
+    assert '"unreadable":0' in done.stdout
+    assert "master.key.until-" in done.stdout
 
 
 async def test_the_master_key_is_replaced_while_the_service_runs(
