@@ -93,7 +93,9 @@ def _issuers(registry: str, identity: str, sandbox_keys: str) -> tuple[Issuer, .
     return (
         own_issuer(registry, registry),
         Issuer(name=identity, audience=AUDIENCE, jwks=f"{identity}/jwks", vouches_for=("person",), token_type="at+jwt"),
-        Issuer(name=tokens.ISSUER, audience=AUDIENCE, jwks=sandbox_keys, vouches_for=("system", "person")),
+        Issuer(
+            name=tokens.ISSUER, audience=AUDIENCE, jwks=sandbox_keys, vouches_for=("system", "person"), foretells=True
+        ),
     )
 
 

@@ -37,6 +37,7 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True):
     vouches_for: tuple[CallerKind, ...]
     algorithms: tuple[str, ...] = ("Ed25519", "ES256")
     token_type: str | None = None
+    foretells: bool = False
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True):

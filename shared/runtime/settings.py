@@ -23,6 +23,10 @@ class IssuerSettings(Protocol):
     def algorithms(self) -> Sequence[str]: ...
     @property
     def token_type(self) -> str | None: ...
+    @property
+    def foretells(self) -> bool:
+        """Whether it may say that a person will have signed in: the sandbox's ready tokens do, nobody else's."""
+        ...
 
 
 class SignInSettings(Protocol):

@@ -21,6 +21,8 @@ from shared.web.problem import Problem
 from shared.web.rates import limit
 
 CACHED_TOKENS = 10_000
+SKEW_SECONDS = 60
+"""How far an issuer's clock may be ahead of ours."""
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -135,8 +137,15 @@ def _caller(settings: IssuerSettings, header: dict[str, Any], claims: dict[str, 
         roles=tuple(map(str, roles)) if isinstance(roles, list) else (),
         expires_at=float(claims["exp"]),
         acr=str(claims["acr"]) if person and "acr" in claims else None,
-        auth_time=float(auth_time) if person and isinstance(auth_time, int | float) else None,
+        auth_time=_signed_in_at(settings, auth_time) if person else None,
     )
+
+
+def _signed_in_at(settings: IssuerSettings, claim: object) -> float | None:
+    """When a person signed in, as far as it can be believed: nobody has signed in in time to come."""
+    if not isinstance(claim, int | float):
+        return None
+    return float(claim) if settings.foretells or claim <= time.time() + SKEW_SECONDS else None
 
 
 def _kind(settings: IssuerSettings, claims: dict[str, Any]) -> CallerKind:

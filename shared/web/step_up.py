@@ -27,7 +27,7 @@ def needs_step_up(endpoint: Callable[..., Any]) -> bool:
 def check_step_up(caller: Caller) -> None:
     """Raises a 403 for a system and a 401 for a person who has to sign in again.
 
-    An `auth_time` that lies ahead counts as now: the issuer vouches for it, and the sandbox's ready tokens rest on it.
+    An `auth_time` that lies ahead counts as now: only the sandbox's issuer is believed when it says so.
     """
     _ = caller.person
     if caller.acr == ACR and caller.auth_time is not None and time.time() - caller.auth_time <= MAX_AGE:

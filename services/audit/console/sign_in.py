@@ -59,6 +59,7 @@ class _Keys(msgspec.Struct, frozen=True):
     algorithms: tuple[str, ...]
     vouches_for: tuple[CallerKind, ...] = ("person",)
     token_type: str | None = None
+    foretells: bool = False
 
 
 class Signing:

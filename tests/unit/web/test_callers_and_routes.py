@@ -96,6 +96,7 @@ class Believed(NamedTuple):
     vouches_for: tuple[CallerKind, ...]
     algorithms: tuple[str, ...] = ("Ed25519", "ES256")
     token_type: str | None = None
+    foretells: bool = False
 
 
 @pytest.fixture

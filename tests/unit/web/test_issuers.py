@@ -27,6 +27,7 @@ class Believed(NamedTuple):
     vouches_for: tuple[CallerKind, ...] = ("system",)
     algorithms: tuple[str, ...] = ("Ed25519",)
     token_type: str | None = "at+jwt"
+    foretells: bool = False
 
 
 class Site:
@@ -211,3 +212,11 @@ async def test_an_issuer_vouches_for_its_own_kind_of_caller_only(site: Site) -> 
 async def test_roles_that_are_no_list_are_none(site: Site) -> None:
     assert isinstance(caller := await site.verifier().verified(token(roles="city")), Caller)
     assert caller.roles == ()
+
+
+@pytest.mark.parametrize("foretells", [False, True])
+async def test_only_the_sandbox_s_issuer_may_say_that_somebody_will_have_signed_in(site: Site, foretells: bool) -> None:
+    ahead = int(time.time()) + 86400
+    verifier = site.verifier(vouches_for=("person",), foretells=foretells)
+    caller = await verifier.verified(token(acr="urn:huchuang:acr:2", auth_time=ahead))
+    assert caller.auth_time == (ahead if foretells else None)
