@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 import httpx
 
 from deploy.local.bank_keys import key_in
-from deploy.local.clients import SystemTokens
+from deploy.local.clients import SignedIn
 from deploy.local.endpoints import Endpoints
 from deploy.local.failures import StackFailed
 from shared.web.signing.client import PublishedKeys, SignedCalls, Untrusted
@@ -59,14 +59,14 @@ def signed_calls(endpoints: Endpoints, http: httpx.AsyncClient) -> dict[str, Sig
 class Client:
     """One HTTP client for all services and roles.
 
-    With `systems` the systems among the roles sign in with their own keys; the others use the sandbox's ready tokens.
+    With `signed_in` every role signs in as it would in the city; without, the sandbox's ready tokens are used.
     Every POST carries an idempotency key made from `run` and the step's name, so that it can be sent again after a
     time-out, a restart or a 503 without taking effect twice.
     """
 
-    def __init__(self, endpoints: Endpoints, run: str, systems: SystemTokens | None = None) -> None:
+    def __init__(self, endpoints: Endpoints, run: str, signed_in: SignedIn | None = None) -> None:
         self.endpoints = endpoints
-        self._systems = systems
+        self._signed_in = signed_in
         self._run = run
         self._http = httpx.AsyncClient(timeout=httpx.Timeout(20.0, connect=2.0), trust_env=False)
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -107,9 +107,8 @@ class Client:
                 return items
 
     async def _token(self, role: str) -> str:
-        """What the role's system is given for its key, or else the sandbox's ready token."""
-        if self._systems is not None and self._systems.has(role):
-            return await self._systems.token(self._http, role)
+        if self._signed_in is not None:
+            return await self._signed_in.token(self._http, role)
         return self.endpoints.tokens[role]
 
     async def _send(

@@ -13,8 +13,9 @@ from uuid import uuid4
 
 import msgspec
 
+from deploy.local import settings
 from deploy.local.client import Client
-from deploy.local.clients import SystemTokens
+from deploy.local.clients import SignedIn
 from deploy.local.clock import advance, now_of, progress_of, settle
 from deploy.local.demo import claims as claiming
 from deploy.local.demo import money, setting, training, whitelist
@@ -104,8 +105,8 @@ class Story:
 async def demo(endpoints: Endpoints, directory: Path, founders: int, story: Story) -> Outcome:
     """Run one demo. Raises StackFailed when the stack does what it must not."""
     started = wall.monotonic()
-    systems = SystemTokens(directory, endpoints.services["registry"])
-    async with Client(endpoints, f"demo/{uuid4()}", systems) as client:
+    signed_in = SignedIn(settings.read(directory))
+    async with Client(endpoints, f"demo/{uuid4()}", signed_in) as client:
         now = now_of(await progress_of(client))
         today = shanghai_date(now)
         run = begin(directory, founders, today)
