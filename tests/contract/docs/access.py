@@ -40,7 +40,7 @@ HEAD = """# 谁可以调用什么
 机构和载体只看自己的，app 只代表本人，审核人不能批准。
 
 “银行签名”见 [bank-signing.md](integration/bank-signing.md)（RFC 9421）；
-“二次认证”指须在十分钟内重新登录（RFC 9470）。
+“提级认证”指须在十分钟内重新登录（RFC 9470）。
 """
 
 
@@ -69,7 +69,7 @@ def _who(operation: dict[str, Any]) -> str:
 
 
 def _also(operation: dict[str, Any]) -> str:
-    needs = [name for key, name in (("x-signed", "银行签名"), ("x-step-up", "二次认证")) if key in operation]
+    needs = [name for key, name in (("x-signed", "银行签名"), ("x-step-up", "提级认证")) if key in operation]
     return "、".join(needs)
 
 
