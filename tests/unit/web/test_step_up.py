@@ -25,16 +25,16 @@ class Sessions:
 
     def verify(self, token: str) -> Caller:
         known: dict[str, Any] = {
-            "fresh": {"acr": ACR, "auth_time": NOW},
+            "fresh": {"acr": ACR, "auth_time": time.time()},
             "old": {"acr": ACR, "auth_time": NOW - MAX_AGE - 60},
             "weak": {"acr": "urn:huchuang:acr:1", "auth_time": NOW},
             "no-acr": {"auth_time": NOW},
             "no-time": {"acr": ACR},
-            "ready": {"acr": ACR, "auth_time": NOW + 30 * 86400},
+            "ready": {"acr": ACR, "auth_time": time.time() + 30 * 86400},
         }
         user = None if token == "system" else "usr_1"
         roles = ("policy",) if token == "other" else ("finance/releaser",)
-        return Caller("console", user, roles, NOW + 3600, **known.get(token, known["fresh"]))
+        return Caller("console", user, roles, time.time() + 3600, **known.get(token, known["fresh"]))
 
 
 @pytest.fixture
