@@ -105,7 +105,7 @@ async def test_a_key_is_not_used_up_by_a_request_that_was_not_valid(call: Caller
 
 
 async def test_a_rejection_is_not_kept_but_decided_anew(
-    client: Client, call: Caller, directory: Path, now: datetime
+    client: Client, call: Caller, mint: Minter, directory: Path, now: datetime
 ) -> None:
     (person,) = await trained(client, directory, now, 1, 1)
     (project,) = person.certificates
@@ -115,8 +115,11 @@ async def test_a_rejection_is_not_kept_but_decided_anew(
     approval = (f"district:{district}/approver", "subsidy", f"{path}/approval", approve)
     refused(await call.post(*approval, idempotency_key=key), 409, "wrong_state")
     await settle(client)
-    reviewed = await call.post(f"district:{district}/reviewer", "subsidy", f"{path}/review", approve)
+    both, once = mint(f"district:{district}/reviewer", f"district:{district}/approver"), new_key()
+    reviewed = await call.post(both, "subsidy", f"{path}/review", approve, idempotency_key=once)
     assert reviewed.status_code == 200, reviewed.text
+    elsewhere = await call.post(both, "subsidy", f"{path}/approval", approve, idempotency_key=once)
+    refused(elsewhere, 422, "idempotency_key_reused")
     approved = await call.post(*approval, idempotency_key=key)
     assert (approved.status_code, approved.json()["status"], replayed(approved)) == (200, "approved", False)
     again = await call.post(*approval, idempotency_key=key)
