@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
@@ -17,25 +17,28 @@ from services.audit.archive.history import History, Located, assemble
 from services.audit.intake.claims import differences
 from shared.eventstore.record import Record, canonical
 from shared.messaging.broker import ERRORS, close_consumer
-from shared.messaging.topics import Unreadable, read_message, topic_of
+from shared.messaging.heads import read_head
+from shared.messaging.topics import HEADS, Unreadable, read_message, topic_of
 
 Source = Literal["kafka", "store", "archive"]
+Hear = Callable[[ConsumerRecord], None]
 PATIENCE = 60.0
 QUIET = 3.0
 _CLAIM = re.compile(r'"(clm_[0-9a-f-]{36})"')
 
 
-async def read_kafka(client: Client) -> list[Located]:
+async def read_kafka(client: Client, hear: Hear = lambda message: None) -> list[Located]:
     """Every record in every topic, from the beginning, by Kafka alone; each position of each log once.
 
     A log is complete when all positions from 1 to the head that its service states have been seen: the broker is not
-    asked for its end, whose answer cannot be leaned on everywhere.
+    asked for its end, whose answer cannot be leaned on everywhere. `hear` is told of every message as it came.
     """
     progress = {name: (await client.get("ops", name, "/v1/progress")).body for name in client.endpoints.services}
     heads = {name: item["head"] for name, item in progress.items()}
     seen: dict[str, dict[int, Located]] = {name: {} for name in heads}
 
     def take(message: ConsumerRecord) -> None:
+        hear(message)
         try:
             item = read_message(message.topic, message.headers, message.value)
         except Unreadable:
@@ -46,28 +49,50 @@ async def read_kafka(client: Client) -> list[Located]:
     def lacking() -> dict[str, int]:
         return {name: head - len(seen[name]) for name, head in heads.items() if len(seen[name]) < head}
 
+    await _read(client.endpoints.kafka, [topic_of(name) for name in heads], take, lacking)
+    return [item for by_position in seen.values() for item in by_position.values()]
+
+
+async def read_heads_topic(client: Client, newest: Mapping[str, int], hear: Hear) -> None:
+    """Every message of the topic of signed heads, up to the newest head (by its tree size) of each service."""
+    seen: dict[str, int] = {}
+
+    def take(message: ConsumerRecord) -> None:
+        hear(message)
+        try:
+            signed = read_head(message.key, message.value, list(newest))
+        except Unreadable:
+            return
+        seen[signed.head.service] = max(seen.get(signed.head.service, 0), signed.head.tree_size)
+
+    def lacking() -> dict[str, int]:
+        return {name: size - seen.get(name, 0) for name, size in newest.items() if size > seen.get(name, 0)}
+
+    await _read(client.endpoints.kafka, [HEADS], take, lacking)
+
+
+async def _read(bootstrap: str, topics: Sequence[str], take: Hear, lacking: Callable[[], Mapping[str, int]]) -> None:
+    """Read topics, again and again while the broker is away, until nothing is lacking. Raises StackFailed."""
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while lacking():
         if asyncio.get_running_loop().time() > deadline:
             raise StackFailed(f"Kafka does not hold everything: {lacking()} records are missing")
         try:
-            await _read_from_the_beginning(client.endpoints.kafka, list(heads), take, lacking)
+            await _read_from_the_beginning(bootstrap, topics, take, lacking)
         except ERRORS:
             await asyncio.sleep(0.3)  # the broker is away; it will be filled again
-    return [item for by_position in seen.values() for item in by_position.values()]
 
 
 async def _read_from_the_beginning(
-    bootstrap: str, services: Sequence[str], take: Callable[[ConsumerRecord], None], lacking: Callable[[], object]
+    bootstrap: str, topics: Sequence[str], take: Hear, lacking: Callable[[], object]
 ) -> None:
     """Take messages until nothing is lacking, or nothing has come for `QUIET` seconds: the broker may be another."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         await consumer.start()
         partitions = []
-        for name in services:
-            numbers = await _partitions(consumer, topic_of(name))
-            partitions += [TopicPartition(topic_of(name), number) for number in numbers]
+        for topic in topics:
+            partitions += [TopicPartition(topic, number) for number in await _partitions(consumer, topic)]
         if not partitions:
             return
         consumer.assign(partitions)

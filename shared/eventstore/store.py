@@ -143,7 +143,7 @@ class Store:
         """What is kept of an answer: where to look for what it showed, or all of it, sealed."""
         if answer.viewed:
             return VIEWED + msgspec.msgpack.encode((answer.status, answer.stream, answer.version))
-        return self.keyring.seal_answer(msgspec.msgpack.encode(answer), _answer_name(key.client, key.key))
+        return self.keyring.seal_answer(msgspec.msgpack.encode(answer), answer_name(key.client, key.key))
 
     async def _stored(self, stored: StoredAnswer, key: IdempotencyKey) -> Carried:
         if stored.fingerprint != key.fingerprint:
@@ -154,7 +154,7 @@ class Store:
             history = (await self.look(Needs(streams=(stream,)))).history(stream)
             state = view.aggregate.fold(stored.event for stored in history[:version])
             return Carried(view.of(stream, state, version, status), repeated=True)
-        answer = self.keyring.open_answer(stored.answer, _answer_name(key.client, key.key))
+        answer = self.keyring.open_answer(stored.answer, answer_name(key.client, key.key))
         return Carried(msgspec.msgpack.decode(answer, type=Answer), repeated=True)
 
     async def _after_twin(self, name: tuple[str, str]) -> None:
@@ -244,13 +244,14 @@ class Store:
             return list(await connection.fetch(query, *arguments))
 
 
-def _answer_name(client: str, key: str) -> str:
+def answer_name(client: str, key: str) -> str:
+    """What a kept answer is bound to."""
     return f"{client}\n{key}"
 
 
 WRAPPED = (
     Wrapped("subject_key", ("subject",), "wrapped", str),
-    Wrapped("idempotency", ("client", "key"), "answer", _answer_name, foreign=VIEWED),
+    Wrapped("idempotency", ("client", "key"), "answer", answer_name, foreign=VIEWED),
 )
 """What the kernel's tables hold that is wrapped under the master key."""
 

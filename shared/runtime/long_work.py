@@ -41,6 +41,13 @@ class Operation(NamedTuple):
     finished_at: datetime | None
 
 
+class Accepted(NamedTuple):
+    """An operation that was accepted, and whether it had been before, under the same key."""
+
+    operation: Operation
+    repeated: bool
+
+
 COLUMNS = ", ".join(Operation._fields)
 
 
@@ -72,25 +79,32 @@ class Operations:
         self._lease = Lease(pool, "operations")
         self._accepted = asyncio.Event()
 
-    async def accept(self, kind: str, client: str, input: object, key: IdempotencyKey | None = None) -> Operation:
+    async def accept(self, kind: str, client: str, input: object, key: IdempotencyKey | None = None) -> Accepted:
         """A new operation, or the one that was accepted under this key before. Raises `KeyReused`."""
         if kind not in self._kinds:
             raise KeyError(kind)
-        row = await self._pool.fetchrow(
+        row = None
+        while row is None:  # a twin was in the act of inserting: it is seen by the next statement, not by this one
+            row = await self._insert_or_find(kind, client, input, key)
+        if key is not None and row["fingerprint"] != key.fingerprint:
+            raise KeyReused
+        self._accepted.set()
+        return Accepted(Operation(*row[: len(Operation._fields)]), repeated=not row["fresh"])
+
+    async def _insert_or_find(
+        self, kind: str, client: str, input: object, key: IdempotencyKey | None
+    ) -> asyncpg.Record | None:
+        return await self._pool.fetchrow(
             "with made as ("
             " insert into operation (id, kind, client, idempotency_key, fingerprint, input)"
             " values ($1, $2, $3, $4, $5, $6) on conflict (client, idempotency_key) do nothing"
             f" returning {COLUMNS}, fingerprint)"
-            f" select {COLUMNS}, fingerprint from made"
-            f" union all select {COLUMNS}, fingerprint from operation where client = $3 and idempotency_key = $4",
+            f" select {COLUMNS}, fingerprint, true as fresh from made union all"
+            f" select {COLUMNS}, fingerprint, false from operation where client = $3 and idempotency_key = $4",
             *(new_id("opn", uuid7()), kind, client if key is None else key.client),
             *((None, None) if key is None else (key.key, key.fingerprint)),
             msgspec.json.encode(input),
         )
-        if key is not None and row["fingerprint"] != key.fingerprint:
-            raise KeyReused
-        self._accepted.set()
-        return Operation(*row[: len(Operation._fields)])
 
     async def find(self, id: str) -> Operation | None:
         row = await self._pool.fetchrow(f"select {COLUMNS} from operation where id = $1", id)

@@ -49,10 +49,12 @@ async def accepted(request: Request, operations: Operations, kind: str, input: o
     """Accept long work for the caller: 202 with where to look."""
     key = await idempotency_key(request)
     try:
-        operation = await operations.accept(kind, caller_of(request).key_space, input, key)
+        operation, repeated = await operations.accept(kind, caller_of(request).key_space, input, key)
     except KeyReused:
         raise key_reused() from None
     headers = {"Location": f"/v1/operations/{operation.id}", "Retry-After": "1"}
+    if repeated:
+        headers["Idempotent-Replayed"] = "true"
     return Response(msgspec.json.encode(shown(operation)), 202, media_type="application/json", headers=headers)
 
 

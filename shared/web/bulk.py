@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from shared.web.command import BULK_ITEM, given_key
 from shared.web.problem import Problem, invalid_field
 from shared.web.routes import Body
 
@@ -49,7 +50,9 @@ async def in_bulk(
     """Handle each of `items` (id, path, body) by `one` as if it had been sent to its path by itself.
 
     An `Idempotency-Key` is extended by the item's id, so a bulk request that is sent again repeats nothing.
+    Raises a 400 for a key that is none.
     """
+    given_key(request)
     room = asyncio.Semaphore(AT_ONCE)
 
     async def result(id: str, path: str, body: I) -> ItemResult:
@@ -77,15 +80,11 @@ async def _answered(
 
 def _as_sent_alone(request: Request, id: str, path: str, body: BaseModel) -> Request:
     """The request that this item would have been: its own path, body and key; the caller and all else are the same."""
-    headers = [
-        (name, value + b"/" + id.encode() if name == b"idempotency-key" else value)
-        for name, value in request.scope["headers"]
-        if name not in (b"if-match", b"content-length")
-    ]
+    headers = [item for item in request.scope["headers"] if item[0] not in (b"if-match", b"content-length")]
     content = body.model_dump_json().encode()
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": content, "more_body": False}
 
-    scope = {**request.scope, "path": path, "raw_path": path.encode(), "headers": headers}
+    scope = {**request.scope, "path": path, "raw_path": path.encode(), "headers": headers, BULK_ITEM: id}
     return Request(scope, receive)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from fastapi import Request
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import ExpiredTokenError, JoseError
 
 from shared.eventstore.record import Actor
 from shared.runtime.settings import CallerKind, IssuerSettings
@@ -23,6 +23,8 @@ from shared.web.rates import limit
 CACHED_TOKENS = 10_000
 SKEW_SECONDS = 60
 """How far an issuer's clock may be ahead of ours."""
+TOKEN_LENGTH = 8192
+"""The longest token that is looked at, in characters."""
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -86,7 +88,7 @@ class Verifier:
             if len(self._cache) > CACHED_TOKENS:
                 self._cache.popitem(last=False)
         if caller.expires_at <= time.time():
-            raise unauthenticated("token_expired", "登录凭证已过期")
+            raise _expired()
         return caller
 
     async def verified(self, token: str) -> Caller:
@@ -99,6 +101,8 @@ class Verifier:
 
     def _verify(self, token: str) -> Caller:
         try:
+            if len(token) > TOKEN_LENGTH:
+                raise ValueError("length")
             header, payload = (_part(part) for part in token.split(".")[:2])
             issuer = self._issuers[str(payload.get("iss"))]
             kid, algorithms = header.get("kid"), issuer.settings.algorithms
@@ -107,7 +111,9 @@ class Verifier:
             decoded = jwt.decode(token, issuer.key(kid), algorithms=list(algorithms))
             _registry(issuer.settings).validate(decoded.claims)
             return _caller(issuer.settings, decoded.header, decoded.claims)
-        except (JoseError, ValueError, KeyError, msgspec.DecodeError) as error:
+        except ExpiredTokenError as error:
+            raise _expired() from error
+        except (JoseError, ValueError, KeyError, RecursionError, msgspec.DecodeError) as error:
             raise unauthenticated("token_invalid", "登录凭证无效") from error
 
 
@@ -149,11 +155,22 @@ def _signed_in_at(settings: IssuerSettings, claim: object) -> float | None:
 
 
 def _kind(settings: IssuerSettings, claims: dict[str, Any]) -> CallerKind:
-    """Whom the token is for; one that vouches for both says so in `kind`."""
+    """Whom the token is for; an issuer that vouches for both says so in `kind`.
+
+    Raises ValueError where it says that a client who signed in for somebody else is a system (RFC 9068 section 2.2).
+    """
     [first, *others] = settings.vouches_for
     if not others:
         return first
-    return "person" if claims.get("kind") == "person" else "system"
+    if claims.get("kind") == "person":
+        return "person"
+    if claims.get("client_id", claims["sub"]) != claims["sub"]:
+        raise ValueError("kind")
+    return "system"
+
+
+def _expired() -> Problem:
+    return unauthenticated("token_expired", "登录凭证已过期")
 
 
 def unauthenticated(code: str, detail: str) -> Problem:
@@ -211,12 +228,12 @@ def admit(request: Request, patterns: Sequence[str]) -> None:
         address = request.client.host if request.client else ""
         limit(request.scope, request.app.state.rates, PUBLIC, address)
         return
-    header = next((value for name, value in request.scope["headers"] if name == b"authorization"), None)
-    if header is None:
+    given = [value for name, value in request.scope["headers"] if name == b"authorization"]
+    if not given:
         raise unauthenticated("token_missing", "请先登录：缺少 Authorization 请求头")
-    scheme, _, token = header.decode("latin-1").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise unauthenticated("token_invalid", "Authorization 请求头须为 Bearer 凭证")
+    scheme, _, token = given[0].decode("latin-1").partition(" ")
+    if len(given) > 1 or scheme.lower() != "bearer" or not token:
+        raise unauthenticated("token_invalid", "Authorization 请求头须为一个 Bearer 凭证")
     verifier: Verifier = request.app.state.verifier
     caller = verifier.verify(token)
     limit(request.scope, request.app.state.rates, caller.kind, caller.key_space)

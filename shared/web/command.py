@@ -1,5 +1,6 @@
 """From a request to a command and back: one way for every POST."""
 
+import re
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -20,6 +21,10 @@ from shared.web.caller import caller_of
 from shared.web.problem import Problem, of_rejection
 
 KEY_LENGTH = 255
+BULK_ITEM = "bulk_item"
+"""Under which name the scope of an item of a bulk request holds the item's id."""
+
+_KEY = re.compile(rf"[\x20-\x7e]{{1,{KEY_LENGTH}}}")
 
 S = TypeVar("S")
 
@@ -123,14 +128,28 @@ def correlation_of(request: Request) -> UUID:
 
 async def idempotency_key(request: Request) -> IdempotencyKey | None:
     """The caller's own key: people who share a client do not share keys. The body's fingerprint is keyed."""
-    key = request.headers.get("idempotency-key")
+    key = given_key(request)
     if key is None:
         return None
-    if not 1 <= len(key) <= KEY_LENGTH:
-        raise Problem(400, "idempotency_key_invalid", f"Idempotency-Key 须为 1 至 {KEY_LENGTH} 个字符")
-    body = await request.body()
-    fingerprint = store_of(request).keyring.fingerprint(request.method.encode(), request.scope["path"].encode(), body)
-    return IdempotencyKey(caller_of(request).key_space, key, fingerprint)
+    parts = [request.method.encode(), request.scope["path"].encode(), await request.body()]
+    if (behalf := request.headers.get("on-behalf-of")) is not None:
+        parts.append(behalf.encode())
+    return IdempotencyKey(caller_of(request).key_space, key, store_of(request).keyring.fingerprint(*parts))
+
+
+def given_key(request: Request) -> str | None:
+    """The `Idempotency-Key` of a request; that of an item of a bulk request ends with the item's id.
+
+    Raises a 400 for one that is empty, too long, not in printable ASCII, or given twice.
+    """
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        return None
+    if len(given) > 1 or _KEY.fullmatch(given[0]) is None:
+        detail = f"Idempotency-Key 须为 1 至 {KEY_LENGTH} 个可打印的 ASCII 字符，且只能给出一个"
+        raise Problem(400, "idempotency_key_invalid", detail)
+    item = request.scope.get(BULK_ITEM)
+    return given[0] if item is None else f"{given[0]}/{item}"
 
 
 def answer(work: Work, stream: str, body: Any, status: int = 200) -> Answer:

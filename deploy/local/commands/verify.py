@@ -12,7 +12,7 @@ from deploy.local.clock import settle
 from deploy.local.commands.options import DEFAULT_DATA, Data
 from deploy.local.commands.stack_client import with_client
 from deploy.local.failures import StackFailed
-from deploy.local.histories import compare, read_kafka, read_stores
+from deploy.local.histories import compare, read_stores
 from deploy.local.settings import SERVICES
 from deploy.local.verify.findings import Checked
 from deploy.local.verify.invariants import check_ends, check_histories, check_money, check_once, check_whitelist
@@ -53,7 +53,7 @@ async def all_checks(client: Client, data: Path) -> list[Checked]:
     """The seven invariants of the design, and what they rest on, on a stack that has come to rest."""
     await settle(client)
     await asyncio.sleep(1.2)  # heads are signed once a second
-    stored, kafka = await asyncio.gather(read_stores(client), read_kafka(client))
+    stored = await read_stores(client)
     subsidy = [item for item in stored if item.service == "subsidy"]
     loans = [item for item in stored if item.service == "loans"]
     logs = [await check_log(client, name, [item for item in stored if item.service == name]) for name in SERVICES]
@@ -64,7 +64,7 @@ async def all_checks(client: Client, data: Path) -> list[Checked]:
         await check_histories(client, subsidy),
         await check_whitelist(client, loans),
         await check_tables(client),
-        await check_privacy(client, data, stored, kafka),
+        await check_privacy(client, data),
         await check_ends(client),
     ]
 

@@ -1,20 +1,28 @@
-"""Invariant 6: nothing personal is readable in events, topics, logs, metrics, traces or URLs."""
+"""Invariant 6: nothing personal is readable in events, tables, topics, logs, metrics, traces or URLs."""
 
 import asyncio
-import json
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
-from urllib.parse import quote
 
-import httpx
-
+from deploy.local import settings
 from deploy.local.client import Client
 from deploy.local.demo.run import runs_of
 from deploy.local.verify.findings import Checked
-from services.audit.archive.history import Located
-from shared.eventstore.record import canonical
+from deploy.local.verify.places import (
+    Text,
+    Unsealed,
+    in_answers,
+    in_answers_to_all,
+    in_files,
+    in_tables,
+    in_topics,
+)
+from deploy.local.verify.spellings import Finder
 
-CHUNK = 8 * 1024 * 1024
+BATCH = 5000
+"""How many texts are held in memory."""
 
 
 def values_of(directory: Path) -> list[str]:
@@ -22,41 +30,62 @@ def values_of(directory: Path) -> list[str]:
     return sorted({value for run in runs_of(directory) for value in run.city().personal_values()})
 
 
-def found_in(values: Iterable[bytes], text: bytes) -> list[bytes]:
-    """Which of the values stand in a text; JSON's escapes for Chinese are looked for as well."""
-    return [value for value in values if value in text]
+@lru_cache(maxsize=1)
+def _finder(values: tuple[str, ...]) -> Finder:
+    return Finder(values)
 
 
-def spellings(values: Iterable[str]) -> dict[bytes, str]:
-    """How a value could be written: as it is, escaped as in JSON, percent-encoded as in a URL."""
-    spelt: dict[bytes, str] = {}
-    for value in values:
-        for form in (value, json.dumps(value)[1:-1], quote(value)):
-            spelt[form.encode()] = value
-    return spelt
+class Look:
+    """What has been looked at and what was found; a value itself is never repeated."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self._values = tuple(values)
+        self._hits: Counter[str] = Counter()
+        self._spelt: dict[str, set[str]] = defaultdict(set)
+        self._unsealed: Counter[str] = Counter()
+        self._places: set[str] = set()
+        self._bytes = 0
+
+    def at(self, texts: Iterable[Text | Unsealed]) -> None:
+        finder = _finder(self._values)
+        for text in texts:
+            self._places.add(text.place)
+            if isinstance(text, Unsealed):
+                self._unsealed[text.place] += 1
+                continue
+            self._bytes += len(text.content)
+            if found := finder.found_in(text.content):
+                self._hits[text.place] += 1
+                self._spelt[text.place] |= found
+
+    def told(self) -> Checked:
+        findings = [
+            f"{place} 中可读到个人信息（{hits} 处：{'、'.join(sorted(self._spelt[place]))}）"
+            for place, hits in sorted(self._hits.items())
+        ]
+        findings += [f"{place} 有 {number} 个答复未封存" for place, number in sorted(self._unsealed.items())]
+        looked_at = f"{len(self._values)} 个值，{len(self._places)} 处，{self._bytes / 1e6:.1f} MB"
+        return Checked("六 个人信息", looked_at, findings)
 
 
-def _texts(directory: Path, located: Iterable[Located], kafka: Iterable[Located]) -> Iterator[tuple[str, bytes]]:
-    yield "事件库", b"\n".join(canonical(item.record) for item in located)
-    yield "Kafka", b"\n".join(canonical(item.record) for item in kafka)
-    for folder in ("logs", "traces"):
-        for path in sorted((directory / folder).glob("*")):
-            yield f"{folder}/{path.name}", path.read_bytes()
+async def check_privacy(client: Client, directory: Path) -> Checked:
+    """Look for every personal value of the demos' people in everything that may not hold one, however it is spelt."""
+    stack = settings.read(directory)
+    look = Look(await asyncio.to_thread(values_of, directory))
+    for service, database in stack.databases.items():
+        await _look_at_all(look, in_tables(service, database))
+        await _look_at_all(look, in_answers(stack, service))
+    elsewhere = [*await in_topics(client, stack), *await in_answers_to_all(client)]
+    await asyncio.to_thread(look.at, elsewhere)
+    await asyncio.to_thread(look.at, in_files(directory, stack))
+    return look.told()
 
 
-async def check_privacy(
-    client: Client, directory: Path, stored: Iterable[Located], kafka: Iterable[Located]
-) -> Checked:
-    """Look for every personal value of the demos' people in everything that may not hold one."""
-    spelt = await asyncio.to_thread(lambda: spellings(values_of(directory)))
-    texts = list(_texts(directory, stored, kafka))
-    async with httpx.AsyncClient(trust_env=False) as http:
-        for name, url in client.endpoints.services.items():
-            texts.append((f"{name}/metrics", (await http.get(f"{url}/metrics")).content))
-    findings = await asyncio.to_thread(_look, spelt, texts)
-    size = sum(len(text) for _, text in texts)
-    return Checked("六 个人信息", f"{len(set(spelt.values()))} 个值，{size / 1e6:.1f} MB", findings)
-
-
-def _look(spelt: dict[bytes, str], texts: list[tuple[str, bytes]]) -> list[str]:
-    return [f"{where} 中可读到个人信息（{len(hits)} 处）" for where, text in texts if (hits := found_in(spelt, text))]
+async def _look_at_all(look: Look, texts: AsyncIterator[Text | Unsealed]) -> None:
+    batch: list[Text | Unsealed] = []
+    async for text in texts:
+        batch.append(text)
+        if len(batch) == BATCH:
+            await asyncio.to_thread(look.at, batch)
+            batch = []
+    await asyncio.to_thread(look.at, batch)

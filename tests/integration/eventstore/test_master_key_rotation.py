@@ -165,8 +165,9 @@ async def test_fingerprints_stay_the_same_over_a_rotation(pool: asyncpg.Pool, ke
 async def test_an_operation_is_accepted_once_and_tells_its_end(pool: asyncpg.Pool, vault: Vault, store: Store) -> None:
     await open_account(store, "n", "o")
     operations = Operations(pool, {ROTATION: vault.rotate})
-    first = await operations.accept(ROTATION, "ops", vault.rotation(), key("k"))
-    assert (await operations.accept(ROTATION, "ops", vault.rotation(), key("k"))).id == first.id
+    first, repeated = await operations.accept(ROTATION, "ops", vault.rotation(), key("k"))
+    assert not repeated
+    assert (await operations.accept(ROTATION, "ops", vault.rotation(), key("k"))) == (first, True)
     assert first.status == "accepted"
     assert await operations.step()
     assert not await operations.step()
@@ -174,3 +175,12 @@ async def test_an_operation_is_accepted_once_and_tells_its_end(pool: asyncpg.Poo
     assert ended is not None
     assert ended.status == "succeeded"
     assert msgspec.json.decode(ended.result or b"")["rewrapped"] == 1
+
+
+async def test_twins_that_are_accepted_at_once_are_one_operation(pool: asyncpg.Pool, vault: Vault) -> None:
+    operations = Operations(pool, {ROTATION: vault.rotate})
+    twins = await asyncio.gather(
+        *(operations.accept(ROTATION, "ops", vault.rotation(), key("twins")) for _ in range(30))
+    )
+    assert len({twin.operation.id for twin in twins}) == 1
+    assert sorted(twin.repeated for twin in twins) == [False, *[True] * 29]
