@@ -99,3 +99,21 @@ async def caught_up(pool: asyncpg.Pool, token: str, seconds: float) -> bool:
             return True
         await asyncio.sleep(0.02)
     return False
+
+
+async def shows_what_is_there(pool: asyncpg.Pool, seconds: float) -> bool:
+    """Wait until lists show everything that is committed now; False when time ran out."""
+    newest = await pool.fetchval("select max(seq) from unsequenced")
+    deadline = asyncio.get_running_loop().time() + seconds
+    head: int | None = None
+    while asyncio.get_running_loop().time() < deadline:
+        if head is None and not await pool.fetchval("select exists (select from unsequenced where seq <= $1)", newest):
+            head = await pool.fetchval("select position from log_head")
+        if head is not None and await pool.fetchval(
+            "select c.position >= $1 from projection_build b join checkpoint c on c.reader = $3 || b.build"
+            " where b.name = $2 and b.state = 'live'",
+            *(head, LISTING, follower_of(LISTING)),
+        ):
+            return True
+        await asyncio.sleep(0.02)
+    return False

@@ -46,8 +46,9 @@ class SetTimer(msgspec.Struct, frozen=True, kw_only=True):
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """Ask someone outside the store first, then carry out the command that comes of it, if any.
 
-    `ask(outside)` may do I/O but changes nothing; `outside` is what the service's wiring provides. When it raises
-    `AskLater`, the events behind it on its stream wait and it is asked again.
+    `ask(outside)` may do I/O; what it changes must bear being done again, such as the destruction of a key. `outside`
+    is what the service's wiring provides. When it raises `AskLater`, the events behind it on its stream wait and it is
+    asked again.
     """
 
     ask: Callable[[Any], Awaitable["Command | None"]]

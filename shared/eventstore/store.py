@@ -117,7 +117,7 @@ class Store:
                         needs, streams=(*needs.streams, *more.streams), facts=(*needs.facts, *more.facts)
                     )
                     continue
-                if isinstance(outcome, Rejection) or not (work.events or work.limits):
+                if isinstance(outcome, Rejection) or not work.events:
                     return Carried(outcome)
                 kept = None if key is None else self._kept(outcome, key)
                 result = await self._append(Appending(work, context, key, kept))

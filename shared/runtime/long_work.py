@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from shared.eventstore.decider import Rejection
-from shared.eventstore.interruptions import INTERRUPTIONS
+from shared.eventstore.interruptions import INTERRUPTIONS, AskLater
 from shared.eventstore.lease import STANDBY_SECONDS, Lease
 from shared.eventstore.needs import IdempotencyKey
 from shared.eventstore.store import KeyReused
@@ -22,6 +22,8 @@ from shared.telemetry.errors import describe
 from shared.values.ids import new_id, uuid7
 
 LOOK_SECONDS = 0.5
+AWAY = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError, OSError, AskLater)
+"""What an operation is begun again after; any other error would come again."""
 
 log = structlog.get_logger(__name__)
 
@@ -150,7 +152,7 @@ class Operations:
     async def _carry_out(self, id: str, kind: str, input: bytes) -> None:
         try:
             outcome = await self._kinds[kind](input, Progress(self._pool, id))
-        except INTERRUPTIONS:
+        except AWAY:
             raise
         except Exception as error:
             log.exception("operation_failed", operation=id, kind=kind, error=describe(error))
@@ -158,7 +160,7 @@ class Operations:
         failed = isinstance(outcome, Rejection)
         await self._pool.execute(
             "update operation set status = $2, result = $3, problem = $4, finished_at = clock_timestamp(),"
-            " done = coalesce(total, done) where id = $1",
+            " done = coalesce(total, done) where id = $1 and status = 'running'",
             *(id, "failed" if failed else "succeeded"),
             None if failed else msgspec.json.encode(outcome),
             msgspec.json.encode(outcome) if failed else None,

@@ -14,6 +14,7 @@ from shared.eventstore.derived import Derived
 from shared.eventstore.follower import Apply, Follower, read_checkpoint
 from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.listing import ListingProjection
+from shared.eventstore.needs import IdempotencyKey
 from shared.eventstore.process import Reactor
 from shared.eventstore.projections import Builder, builds, follower_of
 from shared.eventstore.reactions import Reactions, queue_for
@@ -167,6 +168,10 @@ class Parts:
             try:
                 await self.pool.execute("select forget_expired_answers($1)", 5000)
                 await self.vault.sweep()
+                if self.vault.is_due():
+                    asked = self.vault.rotation()
+                    key = IdempotencyKey("vault", f"rotation/{asked.replaces}", b"")
+                    await self.operations.accept(ROTATION, key.client, asked, key)
             except DATABASE as error:
                 log.warning("sweep_interrupted", error=describe(error))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -13,6 +13,8 @@ from shared.vault.master import REFRESH_SECONDS, MasterKey
 from shared.vault.rotation import KEEP, Rewrapped, Wrapped, destroy_expired, rewrap
 
 ROTATION = "master-key-rotation"
+SERVES = timedelta(days=30)
+"""How long a master key serves before it is replaced by itself."""
 
 
 class RotationAsked(msgspec.Struct, frozen=True):
@@ -60,6 +62,10 @@ class Vault:
             found = await rewrap(self._pool, self._master, place, tell)
             values, unreadable = values + found.values, unreadable + found.unreadable
         return Rewrapped(values, unreadable)
+
+    def is_due(self) -> bool:
+        """Whether the current master key has served long enough: old copies of the database go dark only with it."""
+        return datetime.now(UTC) - self._master.current_since() > SERVES
 
     async def sweep(self) -> None:
         """Destroy the master keys whose time is over."""

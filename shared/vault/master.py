@@ -8,6 +8,7 @@ that day an erased person is erased in every older copy as well.   (个人信息
 import hashlib
 import os
 import re
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,9 @@ from shared.vault.boxes import Unreadable, open_bytes, seal_bytes
 KEY_BYTES = 16
 REFRESH_SECONDS = 2.0
 """How long a process may go on wrapping under a key that another process has replaced."""
+
+NEW = ".new"
+"""How files end that hold a secret for a moment, before they have its name."""
 
 MARK = b"\0mk"
 _NUMBER = 2
@@ -54,6 +58,10 @@ class MasterKey(Protocol):
         """Keep every other key until then, for copies of the database that may have to be restored."""
         ...
 
+    def current_since(self) -> datetime:
+        """When the current key was made, UTC."""
+        ...
+
     def expired(self, now: datetime) -> list[bytes]:
         """How everything begins that retired keys wrap whose time is over."""
         ...
@@ -67,14 +75,16 @@ def kept_secret(path: Path, make: Callable[[], bytes]) -> bytes:
     """The secret in a file of mode 0600, made on first use; of two processes that make it at once one wins."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        mine = path.with_name(f".{path.name}.{os.getpid()}.new")
-        with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(make())
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(mine, path)
-        mine.unlink()
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=NEW, dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(make())
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(name, path)
+        finally:
+            Path(name).unlink()
         _sync(path.parent)  # a database must not outlive the name of the key that opens it
     return path.read_bytes()
 
@@ -145,15 +155,29 @@ class FileMasterKey:
                 file.rename(file.with_name(f"{file.name}.until-{until.astimezone(UTC):{_UNTIL}}"))
         _sync(self._path.parent)
 
+    def current_since(self) -> datetime:
+        newest = self._newest()
+        made = next(file.stat().st_mtime for file, number, _ in self._found() if number == newest)
+        return datetime.fromtimestamp(made, UTC)
+
     def expired(self, now: datetime) -> list[bytes]:
         return [_beginning(number) for _, number, until in self._found() if until is not None and until <= now]
 
     def destroy(self, beginning: bytes) -> None:
         for file, number, until in self._found():
             if _beginning(number) == beginning and until is not None:
-                file.unlink(missing_ok=True)
+                self._destroy(file)
         _sync(self._path.parent)
         self._look()
+
+    def _destroy(self, file: Path) -> None:
+        """Under every name that it has: a process may have been killed while it gave it one."""
+        with suppress(FileNotFoundError):
+            inode = file.stat().st_ino
+            for left in self._path.parent.glob(f".*{NEW}"):
+                if left.stat().st_ino == inode:
+                    left.unlink()
+            file.unlink()
 
     def _newest(self) -> int:
         if time.monotonic() >= self._look_at:

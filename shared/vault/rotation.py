@@ -66,10 +66,15 @@ async def rewrap(
 async def destroy_expired(
     pool: asyncpg.Pool, master: MasterKey, wrapped: Sequence[Wrapped], now: datetime
 ) -> list[bytes]:
-    """Destroy retired master keys whose time is over; one that still wraps something here is kept, and said so."""
+    """Destroy retired master keys whose time is over, once nothing is wrapped under them any more.
+
+    What came in late under one of them is wrapped anew; what cannot be keeps its key, and the log says so.
+    """
     destroyed = []
     for beginning in master.expired(now):
         for place in wrapped:
+            if await _still_wraps(pool, beginning, place):
+                await rewrap(pool, master, place)
             if await _still_wraps(pool, beginning, place):
                 log.error("expired_master_key_in_use", table=place.table)
                 break

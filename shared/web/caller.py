@@ -1,5 +1,6 @@
 """Callers: who signs in (systems and people), and which of them a route lets in."""
 
+import re
 import time
 from base64 import urlsafe_b64decode
 from collections import OrderedDict
@@ -21,6 +22,8 @@ from shared.web.problem import Problem
 from shared.web.rates import limit
 
 CACHED_TOKENS = 10_000
+STAFF = frozenset({"district", "city", "finance", "policy", "auditor", "ops"})
+"""What people can be."""
 SKEW_SECONDS = 60
 """How far an issuer's clock may be ahead of ours."""
 TOKEN_LENGTH = 8192
@@ -72,11 +75,13 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Verifier:
-    """Verifies tokens of several issuers against their keys; verified ones are cached until they expire."""
+    """Verifies tokens of several issuers; verified ones are cached until they expire or a key is withdrawn."""
 
     def __init__(self, issuers: Iterable[Issuer]) -> None:
         self._issuers = {issuer.settings.name: issuer for issuer in issuers}
         self._cache: OrderedDict[bytes, Caller] = OrderedDict()
+        for issuer in self._issuers.values():
+            issuer.when_withdrawn(self._cache.clear)
 
     def verify(self, token: str) -> Caller:
         """The caller of a bearer token. Raises a 401 problem, or `KeysWanted` (see `verified`)."""
@@ -140,7 +145,7 @@ def _caller(settings: IssuerSettings, header: dict[str, Any], claims: dict[str, 
     return Caller(
         client=str(claims.get("client_id") or claims["sub"]),
         user=str(claims["sub"]) if person else None,
-        roles=tuple(map(str, roles)) if isinstance(roles, list) else (),
+        roles=tuple(str(role) for role in roles if _may_hold(person, str(role))) if isinstance(roles, list) else (),
         expires_at=float(claims["exp"]),
         acr=str(claims["acr"]) if person and "acr" in claims else None,
         auth_time=_signed_in_at(settings, auth_time) if person else None,
@@ -152,6 +157,11 @@ def _signed_in_at(settings: IssuerSettings, claim: object) -> float | None:
     if not isinstance(claim, int | float):
         return None
     return float(claim) if settings.foretells or claim <= time.time() + SKEW_SECONDS else None
+
+
+def _may_hold(person: bool, role: str) -> bool:
+    """No provider's mapping of roles makes a person a system."""
+    return not person or re.split("[:/]", role)[0] in STAFF
 
 
 def _kind(settings: IssuerSettings, claims: dict[str, Any]) -> CallerKind:
@@ -225,9 +235,26 @@ async def admit_asking(request: Request, patterns: Sequence[str]) -> None:
 def admit(request: Request, patterns: Sequence[str]) -> None:
     """Let the caller in or raise 401, 403 or 429, or `KeysWanted`."""
     if PUBLIC in patterns:
-        address = request.client.host if request.client else ""
-        limit(request.scope, request.app.state.rates, PUBLIC, address)
+        _count_stranger(request)
         return
+    try:
+        caller = _signed_in(request)
+    except Problem:
+        _count_stranger(request)  # whoever tries tokens is counted as what he is
+        raise
+    limit(request.scope, request.app.state.rates, caller.kind, caller.key_space)
+    if not _matches(caller.roles, tuple(patterns)):
+        raise Problem(403, "not_allowed", "当前身份无权使用此接口")
+    request.scope["caller"] = caller
+
+
+def _count_stranger(request: Request) -> None:
+    address = request.client.host if request.client else ""
+    limit(request.scope, request.app.state.rates, PUBLIC, address)
+
+
+def _signed_in(request: Request) -> Caller:
+    """Who the bearer token is for. Raises a 401 problem, or `KeysWanted`."""
     given = [value for name, value in request.scope["headers"] if name == b"authorization"]
     if not given:
         raise unauthenticated("token_missing", "请先登录：缺少 Authorization 请求头")
@@ -235,8 +262,4 @@ def admit(request: Request, patterns: Sequence[str]) -> None:
     if len(given) > 1 or scheme.lower() != "bearer" or not token:
         raise unauthenticated("token_invalid", "Authorization 请求头须为一个 Bearer 凭证")
     verifier: Verifier = request.app.state.verifier
-    caller = verifier.verify(token)
-    limit(request.scope, request.app.state.rates, caller.kind, caller.key_space)
-    if not _matches(caller.roles, tuple(patterns)):
-        raise Problem(403, "not_allowed", "当前身份无权使用此接口")
-    request.scope["caller"] = caller
+    return verifier.verify(token)

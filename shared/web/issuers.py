@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,15 @@ class Issuer:
         self.settings = settings
         self._transport = transport
         self._keys: dict[str, jwk.Key] = {}
+        self._when_withdrawn: list[Callable[[], None]] = []
         self._seen_at = self._asked_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
         if not self._remote:
             self._read()
+
+    def when_withdrawn(self, forget: Callable[[], None]) -> None:
+        """Call this whenever a key is gone that was there: what was believed under it is believed no longer."""
+        self._when_withdrawn.append(forget)
 
     @property
     def _remote(self) -> bool:
@@ -99,7 +104,12 @@ class Issuer:
         found = msgspec.json.decode(document, type=dict[str, Any]).get("keys")
         if not isinstance(found, list):
             raise ValueError("no JWK set")
-        self._keys = dict(_usable(found))
+        before, self._keys = self._keys, dict(_usable(found))
+        if any(
+            self._keys.get(kid) is None or self._keys[kid].as_dict() != key.as_dict() for kid, key in before.items()
+        ):
+            for withdrawn in self._when_withdrawn:
+                withdrawn()
         self._seen_at = time.monotonic()
 
 

@@ -49,6 +49,7 @@ class Facts(msgspec.Struct, frozen=True):
     organisation_area: str
     organisation_deregistered_on: date | None = None
     person_died_on: date | None = None
+    person_restricted: bool = False
     certificate: CertificateSeen | None = None
 
 
@@ -81,7 +82,8 @@ Judgement = tuple[bool, Mapping[str, FactValue]] | None
 
 
 def _person(facts: Facts) -> Judgement:
-    return facts.person_died_on is None, {"died_on": _day(facts.person_died_on)}
+    may_be = facts.person_died_on is None and not facts.person_restricted
+    return may_be, {"died_on": _day(facts.person_died_on), "restricted": facts.person_restricted}
 
 
 def _consent(facts: Facts) -> Judgement:
@@ -142,7 +144,7 @@ ONCE: Final = "once_in_effect"
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
-        "person": Rule("A-12", "被推荐人没有死亡登记", _person),
+        "person": Rule("A-12", "被推荐人没有死亡登记，个人信息未被限制处理", _person),
         "consent": Rule("个人信息保护法 art. 23", "被推荐人已单独同意向银行推荐，且未撤回", _consent),
         "role": Rule("A-12", "被推荐人是该组织的法定代表人、负责人或有证明的持股合伙人", _role),
         "organisation": Rule("A-12", "组织登记在本市，且未注销", _organisation),

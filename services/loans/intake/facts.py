@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 from msgspec.structs import replace as _replace
 
@@ -15,6 +16,7 @@ from shared.messaging.intake import Foreign, Listens, Note, keep
 class PersonFact(Fact, frozen=True):
     person_id: str
     died_on: date | None = None
+    restricted: bool = False
 
 
 class ConsentFact(Fact, frozen=True):
@@ -67,6 +69,18 @@ class BankFact(Fact, frozen=True):
 
 
 class PersonRegistered(Foreign, frozen=True):
+    person_id: str
+
+
+class PersonRestricted(Foreign, frozen=True):
+    person_id: str
+
+
+class RestrictionLifted(Foreign, frozen=True):
+    person_id: str
+
+
+class PersonErased(Foreign, frozen=True):
     person_id: str
 
 
@@ -136,7 +150,19 @@ def _person(_: Record, event: PersonRegistered) -> Iterable[Note]:
 
 
 def _died(_: Record, event: PersonDied) -> Iterable[Note]:
-    yield keep(PersonFact(event.person_id, event.died_on), event.person_id)
+    yield _changed(event.person_id, died_on=event.died_on)
+
+
+def _restricted(_: Record, event: PersonRestricted | PersonErased) -> Iterable[Note]:
+    yield _changed(event.person_id, restricted=True)
+
+
+def _restriction_lifted(_: Record, event: RestrictionLifted) -> Iterable[Note]:
+    yield _changed(event.person_id, restricted=False)
+
+
+def _changed(person_id: str, **changes: Any) -> Note:
+    return Note(PersonFact, person_id, lambda known: _replace(known, **changes), needs_known=True)
 
 
 def _consent(_: Record, event: ConsentGiven) -> Iterable[Note]:
@@ -193,6 +219,9 @@ def _revoked(_: Record, event: CertificateRevoked) -> Iterable[Note]:
 LISTENS = (
     Listens("registry.PersonRegistered.v1", PersonRegistered, _person),
     Listens("registry.PersonDied.v1", PersonDied, _died),
+    Listens("registry.PersonRestricted.v1", PersonRestricted, _restricted),
+    Listens("registry.RestrictionLifted.v1", RestrictionLifted, _restriction_lifted),
+    Listens("registry.PersonErased.v1", PersonErased, _restricted),
     Listens("registry.ConsentGiven.v1", ConsentGiven, _consent),
     Listens("registry.ConsentWithdrawn.v1", ConsentWithdrawn, _withdrawn),
     Listens("registry.OrganisationRegistered.v1", OrganisationRegistered, _organisation),

@@ -42,6 +42,7 @@ def judged_by(
         organisation_area=organisation.area,
         organisation_deregistered_on=organisation.deregistered_on,
         person_died_on=person.died_on,
+        person_restricted=person.restricted,
         certificate=(
             CertificateSeen(certificate.person_id == person_id, certificate.revoked_on) if certificate else None
         ),

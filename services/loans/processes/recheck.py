@@ -10,7 +10,13 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from services.loans.domain.entry import ENTRY, EntryInEffect, RecheckEntry, RestsOn, decide, rests_on
-from services.loans.intake.facts import CertificateRevoked, ConsentWithdrawn, OrganisationDeregistered, PersonDied
+from services.loans.intake.facts import (
+    CertificateRevoked,
+    ConsentWithdrawn,
+    OrganisationDeregistered,
+    PersonDied,
+    PersonRestricted,
+)
 from services.loans.intake.judging import facts_needed, judged_by
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
@@ -28,6 +34,8 @@ def _ground(record: Record) -> str:
             return msgspec.json.decode(record.payload, type=ConsentWithdrawn).consent_id
         case "registry.PersonDied.v1":
             return msgspec.json.decode(record.payload, type=PersonDied).person_id
+        case "registry.PersonRestricted.v1":
+            return msgspec.json.decode(record.payload, type=PersonRestricted).person_id
         case "registry.OrganisationDeregistered.v1":
             return msgspec.json.decode(record.payload, type=OrganisationDeregistered).organisation_id
         case _:
@@ -79,6 +87,7 @@ TAKEN_AWAY = frozenset(
     {
         "registry.ConsentWithdrawn.v1",
         "registry.PersonDied.v1",
+        "registry.PersonRestricted.v1",
         "registry.OrganisationDeregistered.v1",
         "training.CertificateRevoked.v1",
     }

@@ -16,7 +16,7 @@ from services.registry.domain.person import (
     decide,
 )
 from services.registry.identities import IdentityIndex
-from shared.eventstore.decider import Rejection, Release
+from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.process import Ask, Command, Process, Reaction, SetTimer
 from shared.eventstore.record import EventTypes, Record, tag_of
@@ -62,23 +62,20 @@ def _erase(record: Record) -> Sequence[Reaction]:
     return (Ask(ask=partial(_forget_number, person_id)), Ask(ask=partial(_destroy_key, person_id)))
 
 
-async def _forget_number(person_id: str, outside: Outside) -> Command | None:
-    """The number can be registered anew: it has to be read once more to find the row that stands for it."""
+async def _forget_number(person_id: str, outside: Outside) -> None:
+    """No keyed hash is left, and the number can be registered anew: it is read once more to find its row."""
     registered = (await outside.store.look(Needs(streams=(person_id,)))).history(person_id)[0]
     assert isinstance(registered.event, PersonRegistered)
     sealed = registered.event.identity_number
     assert isinstance(sealed, Sealed)
     number = (await outside.store.disclose([(registered.id, sealed)]))[0]
     if number is REDACTED:
-        return None
+        return
     parsed = parse_identity_number(str(number), shanghai_date(await outside.store.now()))
     key = outside.identities.key(str(number) if isinstance(parsed, Invalid) else parsed.number)
-
-    def handle(work: Work) -> Answer:
-        work.hold(Release(IdentityIndex.SCOPE, key), person_id)
-        return DONE
-
-    return Command(needs=Needs(unique=((IdentityIndex.SCOPE, key),)), handler=handle)
+    await outside.store.pool.execute(
+        "delete from limit_unique where scope = $1 and key = $2 and holder = $3", IdentityIndex.SCOPE, key, person_id
+    )
 
 
 async def _destroy_key(person_id: str, outside: Outside) -> None:

@@ -47,7 +47,7 @@ def claimed(text: str) -> Claimed | None:
         if len(text) > MOST_BYTES:
             return None
         header, payload = (_part(part) for part in text.split(".")[:2])
-    except (ValueError, msgspec.DecodeError):
+    except (ValueError, RecursionError, msgspec.DecodeError):
         return None
     client, algorithm, kid = payload.get("iss"), header.get("alg"), header.get("kid")
     if not (isinstance(client, str) and isinstance(kid, str) and algorithm in ALGORITHMS and CLIENT.fullmatch(client)):

@@ -2,7 +2,8 @@
 
 One file of mode 0600 per key, `<algorithm>-<n>.json`, in the service's directory of secrets. Days of the wall clock: a
 key signs for `VALID_DAYS`; its successor is made `OVERLAP_DAYS` before it ends, is published at once and signs a day
-later, so that partners who look daily never meet an answer whose key they cannot know.
+later, so that partners who look daily never meet an answer whose key they cannot know. What has ended stays published:
+what it signed can be verified ever after.
 """
 
 import secrets
@@ -20,7 +21,7 @@ VALID_DAYS, OVERLAP_DAYS, AHEAD_DAYS = 180, 30, 1
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A key with its time, seconds since 1970: signs from `not_before` on, verifies until `not_after`."""
+    """A key with its time, seconds since 1970: it signs from `not_before` on, until `not_after`."""
 
     jwk: dict[str, str]
     not_before: int
@@ -51,7 +52,7 @@ class OwnKeys:
                 break
             begins = now if last is None or last.not_after <= now else now + AHEAD_DAYS * DAY
             found.append(self._kept_in(path, algorithm, begins))
-        return [(kept, private_key(kept.jwk)) for kept in found if kept.not_after > now]
+        return [(kept, private_key(kept.jwk)) for kept in found]
 
     def _kept_in(self, path: Path, algorithm: Algorithm, begins: int) -> Kept:
         def make() -> bytes:
@@ -63,7 +64,7 @@ class OwnKeys:
     def signing(self, algorithm: Algorithm) -> PrivateKey:
         """The newest key that has begun to sign."""
         now = self._clock()
-        return next(key for kept, key in reversed(self._kept[algorithm]) if kept.not_before <= now)
+        return next(key for kept, key in reversed(self._kept[algorithm]) if kept.not_before <= now < kept.not_after)
 
     def published(self) -> list[dict[str, str | int]]:
         """Public JWKs with their time: `nbf`, `exp`, and the name of the algorithm in HTTP signatures."""
