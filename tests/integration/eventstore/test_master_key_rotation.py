@@ -129,14 +129,27 @@ async def test_a_copy_of_the_database_can_be_read_until_its_key_expires_and_neve
         FileMasterKey(keys).unwrap(copy, "o")
 
 
-async def test_an_expired_key_that_still_wraps_something_is_kept(
+async def test_what_came_in_late_is_wrapped_anew_before_its_key_is_destroyed(
     store: Store, pool: asyncpg.Pool, keys: Path, vault: Vault
 ) -> None:
-    await open_account(store, "n", "o")
+    stream = stream_of(await open_account(store, "n", "o"))
     old = await pool.fetchval("select wrapped from subject_key where subject = 'o'")
     await rotated(vault, pool)
     later = datetime.now(UTC) + rotation.KEEP + timedelta(days=1)
     await pool.execute("update subject_key set wrapped = $1 where subject = 'o'", old)
+    assert len(await rotation.destroy_expired(pool, FileMasterKey(keys), WRAPPED, later)) == 1
+    fresh = Store(pool, [ACCOUNT], Keyring(FileMasterKey(keys)))
+    assert await secret_of(fresh, stream) == "秘密"
+
+
+async def test_an_expired_key_that_still_wraps_something_is_kept(
+    store: Store, pool: asyncpg.Pool, keys: Path, vault: Vault
+) -> None:
+    await open_account(store, "n", "o")
+    old: bytes = await pool.fetchval("select wrapped from subject_key where subject = 'o'")
+    await rotated(vault, pool)
+    later = datetime.now(UTC) + rotation.KEEP + timedelta(days=1)
+    await pool.execute("update subject_key set wrapped = $1 where subject = 'o'", old[:-1] + b"?")
     assert await rotation.destroy_expired(pool, FileMasterKey(keys), WRAPPED, later) == []
     assert FileMasterKey(keys).unwrap(old, "o")
 
