@@ -19,6 +19,7 @@ from shared.telemetry.errors import describe
 from shared.telemetry.metrics import CONTENT_TYPE, Metrics
 from shared.telemetry.traces import request_span
 from shared.values.ids import uuid7
+from shared.web.document.build import document
 from shared.web.problem import Problem, of_validation, on_problem
 from shared.web.rates import ALLOWANCE, Rates
 
@@ -29,9 +30,18 @@ log = structlog.get_logger(__name__)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
+class Documented(FastAPI):
+    """Its OpenAPI document is made once, from what its endpoints declare."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = document(self)
+        return self.openapi_schema
+
+
 def create_app(service: str, title: str, routers: Sequence[APIRouter], lifespan: Lifespan, metrics: Metrics) -> FastAPI:
     """A service's application; its routes are those of `routers`, which are guarded."""
-    app = FastAPI(
+    app = Documented(
         title=f"沪创 · {title}",
         version="1",
         lifespan=lifespan,

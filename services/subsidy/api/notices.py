@@ -1,5 +1,6 @@
 """`/v1/notices` and `/v1/objections`: what the public is shown, and what it says.   (B-18)"""
 
+from datetime import date
 from typing import Annotated
 
 import msgspec
@@ -33,6 +34,7 @@ from shared.values.calendar import shanghai_date
 from shared.values.districts import District as DistrictCode
 from shared.values.ids import ClaimId, NoticeId, PersonId, new_id, uuid7
 from shared.values.personal import Clear
+from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import Caller, allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import ClaimRef, Text
@@ -63,6 +65,19 @@ class ObjectionDecision(Body):
     reasons: Text
 
 
+class ObjectionShown(msgspec.Struct, frozen=True):
+    id: str
+    claim_id: str
+    settle_by: date
+    upheld: bool | None
+
+
+class ObjectionTaken(msgspec.Struct, frozen=True):
+    id: str
+    claim_id: str
+    settle_by: date
+
+
 class ShownNotice(msgspec.Struct, frozen=True):
     id: str
     status: str
@@ -71,7 +86,7 @@ class ShownNotice(msgspec.Struct, frozen=True):
     claims: tuple[str, ...]
     published_on: str | None
     last_day: str | None
-    objections: tuple[dict[str, str | bool | None], ...]
+    objections: tuple[ObjectionShown, ...]
 
 
 def shown(id: str, notice: Notice) -> ShownNotice:
@@ -85,8 +100,7 @@ def shown(id: str, notice: Notice) -> ShownNotice:
         published_on=notice.published_on.isoformat() if notice.published_on else None,
         last_day=notice.last_day.isoformat() if notice.last_day else None,
         objections=tuple(
-            {"id": key, "claim_id": item.claim_id, "settle_by": item.settle_by.isoformat(), "upheld": item.upheld}
-            for key, item in notice.objections.items()
+            ObjectionShown(key, item.claim_id, item.settle_by, item.upheld) for key, item in notice.objections.items()
         ),
     )
 
@@ -113,6 +127,7 @@ POLICY_MISSING = Rejection(code="policy_missing", detail="尚无生效的政策�
 
 @api.post("/notices", status_code=201, summary="编制公示名单")
 @allow(STAFF)
+@carries_out(ShownNotice)
 async def draft(request: Request, body: NewNotice) -> Response:
     caller = caller_of(request)
     district, person = _own_district(caller), caller.person
@@ -180,6 +195,7 @@ async def _disclosed(request: Request, people: dict[str, PersonId]) -> dict[str,
 
 @api.post("/notices/{notice_id}:publish", summary="发布公示")
 @allow(STAFF)
+@carries_out(ShownNotice)
 @steps_up
 async def publish(request: Request, notice_id: str) -> Response:
     caller = caller_of(request)
@@ -209,8 +225,9 @@ async def publish(request: Request, notice_id: str) -> Response:
     return await command(request, Needs(streams=(notice_id,), rows=POLICY_NEED), handle)
 
 
-@api.post("/notices/{notice_id}/objections", status_code=201, summary="提出异议")
+@api.post("/notices/{notice_id}/objections", status_code=201, summary="提出异议", operation_id="raiseObjection")
 @allow("app", STAFF)
+@carries_out(ObjectionTaken)
 async def object_to(request: Request, notice_id: str, body: NewObjection) -> Response:
     objection_id = new_id("obj", uuid7())
 
@@ -242,12 +259,7 @@ async def object_to(request: Request, notice_id: str, body: NewObjection) -> Res
             return held
         work.append(CLAIM, body.claim_id, held)
         settle_by = notice.objections[objection_id].settle_by
-        return Answer(
-            201,
-            msgspec.json.encode({"id": objection_id, "claim_id": body.claim_id, "settle_by": settle_by}),
-            notice_id,
-            work.version(notice_id),
-        )
+        return answer(work, notice_id, ObjectionTaken(objection_id, body.claim_id, settle_by), 201)
 
     needs = Needs(streams=(notice_id, body.claim_id), rows=POLICY_NEED)
     return await command(request, needs, handle)
@@ -255,6 +267,7 @@ async def object_to(request: Request, notice_id: str, body: NewObjection) -> Res
 
 @api.post("/objections/{objection_id}/decision", summary="处理异议")
 @allow(STAFF)
+@carries_out(ShownNotice)
 async def decide_objection(request: Request, objection_id: str, body: ObjectionDecision) -> Response:
     caller = caller_of(request)
     district, person = _own_district(caller), caller.person
@@ -291,6 +304,7 @@ async def decide_objection(request: Request, objection_id: str, body: ObjectionD
 
 @api.get("/notices/{notice_id}", summary="公示（不含姓名）")
 @allow(STAFF, "city", "finance/*", "auditor", "app")
+@shows(ShownNotice)
 async def read(request: Request, notice_id: str) -> Response:
     work = await store_of(request).look(Needs(streams=(notice_id,)))
     notice = work.state(NOTICE, notice_id) if notice_id.startswith("ntc_") else Notice()
@@ -302,6 +316,7 @@ async def read(request: Request, notice_id: str) -> Response:
 
 @api.get("/notices", summary="公示列表")
 @allow(STAFF, "city", "finance/*", "auditor", "app")
+@lists(ShownNotice)
 async def all_notices(request: Request, status: str | None = None, district: str | None = None) -> Response:
     if status is not None and status not in ("draft", "published", "closed"):
         raise invalid_field("query:/status", "status", "只能是 draft、published 或 closed")

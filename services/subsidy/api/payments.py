@@ -31,6 +31,7 @@ from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import ClaimId, PaymentBatchId, new_id, uuid7
+from shared.web.answers import carries_out, gives, lists, shows
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import ClaimRef, Day, Money
@@ -58,6 +59,15 @@ class ShownBudget(msgspec.Struct, frozen=True):
     amount: Decimal | None
 
 
+class BudgetState(msgspec.Struct, frozen=True):
+    """`left` is what is not committed yet."""
+
+    line: str
+    amount: Decimal
+    committed: Decimal
+    left: Decimal
+
+
 def listed_budget(id: str, budget: Budget) -> Listed:
     return Listed(
         (f"programme:{budget.programme}",), ShownBudget(budget.line, budget.programme, budget.year, budget.amount)
@@ -66,6 +76,7 @@ def listed_budget(id: str, budget: Budget) -> Listed:
 
 @api.post("/budgets", status_code=201, summary="设定年度预算")
 @allow("city")
+@carries_out(BudgetState)
 async def set_budget(request: Request, body: NewBudget) -> Response:
     person = caller_of(request).person
     line = line_of(body.programme, body.year)
@@ -78,20 +89,22 @@ async def set_budget(request: Request, body: NewBudget) -> Response:
         if isinstance(decision, Rejection):
             return decision
         budget = work.append(BUDGET_LINE, stream, decision)
-        left = (budget.amount or Decimal(0)) - committed
-        return answer(work, stream, {"line": line, "amount": budget.amount, "committed": committed, "left": left}, 201)
+        amount = budget.amount or Decimal(0)
+        return answer(work, stream, BudgetState(line, amount, committed, amount - committed), 201)
 
     return await command(request, Needs(streams=(stream,), bounded=((BUDGET, line),)), handle)
 
 
 @api.get("/budgets", summary="预算列表")
 @allow("city", "finance/*", "auditor", "ops")
+@lists(ShownBudget)
 async def budgets(request: Request) -> Response:
     return await page(request, "budget", [])
 
 
 @api.get("/budgets/{programme}/{year}", summary="预算、承诺与余额")
 @allow("city", "finance/*", "auditor", "ops")
+@gives(BudgetState)
 async def budget(request: Request, programme: str, year: int) -> Response:
     line = line_of(programme, year)
     work = await store_of(request).look(Needs(streams=(budget_stream(line),), bounded=((BUDGET, line),)))
@@ -99,7 +112,7 @@ async def budget(request: Request, programme: str, year: int) -> Response:
     if amount is None:
         raise of_rejection(unknown("预算"))
     left = work.left(BUDGET, line)
-    body = {"line": line, "amount": amount, "committed": amount - left, "left": left}
+    body = BudgetState(line, amount, amount - left, left)
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
@@ -123,6 +136,19 @@ class Results(Body):
     results: Annotated[tuple[ResultLine, ...], Field(min_length=1, max_length=MOST_ITEMS)]
 
 
+class ResultTaken(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`status` is the claim's now; `code` says why a line was not accepted."""
+
+    claim_id: str
+    accepted: bool
+    status: str | None = None
+    code: str | None = None
+
+
+class ResultsTaken(msgspec.Struct, frozen=True):
+    results: tuple[ResultTaken, ...]
+
+
 class ShownBatch(msgspec.Struct, frozen=True):
     id: str
     status: str
@@ -143,6 +169,7 @@ def listed_batch(id: str, batch: Batch) -> Listed:
 
 @api.post("/payment-batches", status_code=201, summary="制作发放批次")
 @allow("finance/maker")
+@carries_out(ShownBatch)
 async def make(request: Request, body: NewBatch) -> Response:
     person = caller_of(request).person
     claims = body.claims if body.claims is not None else await _ready(request)
@@ -175,6 +202,7 @@ async def _ready(request: Request) -> tuple[str, ...]:
 
 @api.post("/payment-batches/{batch_id}:release", summary="放行发放批次")
 @allow("finance/releaser")
+@carries_out(ShownBatch)
 @steps_up
 async def release(request: Request, batch_id: str) -> Response:
     person = caller_of(request).person
@@ -212,8 +240,11 @@ async def release(request: Request, batch_id: str) -> Response:
     return await command(request, Needs(streams=(batch_id,)), handle)
 
 
-@api.post("/payment-batches/{batch_id}/results", summary="登记银行发放结果，逐笔处理")
+@api.post(
+    "/payment-batches/{batch_id}/results", summary="登记银行发放结果，逐笔处理", operation_id="recordPaymentResults"
+)
 @allow("finance/maker", "finance/releaser")
+@carries_out(ResultsTaken)
 async def results(request: Request, batch_id: str, body: Results) -> Response:
     def handle(work: Work) -> Answer | Rejection:
         batch, today = work.state(PAYMENT_BATCH, batch_id), shanghai_date(work.now)
@@ -223,24 +254,25 @@ async def results(request: Request, batch_id: str, body: Results) -> Response:
         lines = []
         for line in body.results:
             if line.claim_id not in known:
-                lines.append({"claim_id": line.claim_id, "accepted": False, "code": "not_in_batch"})
+                lines.append(ResultTaken(line.claim_id, accepted=False, code="not_in_batch"))
                 continue
             settlement = SettlePayment(
                 PaymentBatchId(batch_id), line.outcome, line.reason or "银行未说明原因", line.on or today
             )
             decision = decide_claim(settlement, work.state(CLAIM, line.claim_id))
             if isinstance(decision, Rejection):
-                lines.append({"claim_id": line.claim_id, "accepted": False, "code": decision.code})
+                lines.append(ResultTaken(line.claim_id, accepted=False, code=decision.code))
                 continue
             claim = work.append(CLAIM, line.claim_id, decision)
-            lines.append({"claim_id": line.claim_id, "accepted": True, "status": claim.status})
-        return Answer(200, msgspec.json.encode({"results": lines}))
+            lines.append(ResultTaken(line.claim_id, accepted=True, status=claim.status))
+        return Answer(200, msgspec.json.encode(ResultsTaken(tuple(lines))))
 
     return await command(request, Needs(streams=(batch_id, *(line.claim_id for line in body.results))), handle)
 
 
 @api.get("/payment-batches/{batch_id}", summary="发放批次")
 @allow("finance/*", "city", "auditor")
+@shows(ShownBatch)
 async def read_batch(request: Request, batch_id: str) -> Response:
     work = await store_of(request).look(Needs(streams=(batch_id,)))
     batch = work.state(PAYMENT_BATCH, batch_id) if batch_id.startswith("pay_") else Batch()
@@ -252,5 +284,6 @@ async def read_batch(request: Request, batch_id: str) -> Response:
 
 @api.get("/payment-batches", summary="发放批次列表")
 @allow("finance/*", "city", "auditor", "ops")
+@lists(ShownBatch)
 async def batches(request: Request) -> Response:
     return await page(request, "payment-batch", [])
