@@ -181,6 +181,8 @@ async def make(request: Request, body: NewBatch) -> Response:
         items = []
         for claim_id in dict.fromkeys(claims):
             claim = work.state(CLAIM, claim_id)
+            if claim.submission is None:
+                return unknown("申请", "/claims")
             reserved = decide_claim(ReservePayment(batch_id), claim)
             if isinstance(reserved, Rejection):
                 return msgspec.structs.replace(reserved, extensions={**reserved.extensions, "claim_id": claim_id})

@@ -215,7 +215,7 @@ class _Operation:
         if said.keyed:
             statuses |= {400, 409, 422}
         if said.kind == "command":
-            statuses.add(412)
+            statuses |= {412, 413}
         return sorted(statuses)
 
 
