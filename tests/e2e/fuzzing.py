@@ -27,7 +27,9 @@ from schemathesis.specs.openapi.checks import (
 from deploy.local.client import SIGNED, signed_calls
 from deploy.local.endpoints import Endpoints
 from shared.web.signing.client import Untrusted
-from tests.e2e.caller import Minter
+from tests.e2e.caller import Caller, Minter
+from tests.e2e.declared import Declared
+from tests.e2e.realistic import known_ids
 
 LEFT_ALONE = {
     ("POST", "/v1/sandbox/clock"),
@@ -43,20 +45,6 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-LISTS = {
-    "claim_id": ("subsidy", "/v1/claims?limit=200", "city"),
-    "notice_id": ("subsidy", "/v1/notices", "city"),
-    "batch_id": ("subsidy", "/v1/payment-batches", "city"),
-    "organisation_id": ("registry", "/v1/organisations", "city"),
-    "institution_id": ("registry", "/v1/institutions", "city"),
-    "carrier_id": ("registry", "/v1/carriers", "city"),
-    "bank_id": ("registry", "/v1/banks", "city"),
-    "project_id": ("training", "/v1/projects", "city"),
-    "class_id": ("training", "/v1/classes", "city"),
-    "evaluator_id": ("training", "/v1/evaluators", "city"),
-    "entry_id": ("loans", "/v1/whitelist/entries", "city"),
-    "message_id": ("notify", "/v1/messages", "auditor"),
-}
 
 
 class Finding(NamedTuple):
@@ -82,7 +70,8 @@ class Fuzzer:
         self._signing = signed_calls(endpoints, self._http)
         self.findings: dict[tuple[str, str], Finding] = {}
         self.statuses: Counter[int] = Counter()
-        self.known = self._known()
+        self._declared: dict[str, Declared] = {}
+        self.known = runner.run(known_ids(Caller(self._http, endpoints))).ids
 
     @property
     def cases(self) -> int:
@@ -97,6 +86,7 @@ class Fuzzer:
         document = httpx.get(f"{url}/openapi.json", trust_env=False).json()
         schema = schemathesis.openapi.from_dict(document)
         schema.config.update(base_url=url)
+        self._declared[service] = Declared(document)
         for result in schema.get_all_operations():
             operation = result.ok()
             if (operation.method.upper(), operation.path) not in LEFT_ALONE:
@@ -133,24 +123,10 @@ class Fuzzer:
                 self._replace(item)
         elif isinstance(node, dict):
             for name, value in node.items():
-                if name in self.known and isinstance(value, str) and self._random.random() < 0.7:
+                if self.known.get(name) and isinstance(value, str) and self._random.random() < 0.7:
                     node[name] = self._random.choice(self.known[name])
                 else:
                     self._replace(value)
-
-    def _known(self) -> dict[str, list[str]]:
-        found = {name: [item["id"] for item in self._items(*where)] for name, where in LISTS.items()}
-        claims = self._items(*LISTS["claim_id"])
-        found["person_id"] = [claim["person_id"] for claim in claims]
-        found["certificate_no"] = found["number"] = [claim["certificate_no"] for claim in claims]
-        found["stream"] = [*found["claim_id"], *found["person_id"]]
-        return {name: ids for name, ids in found.items() if ids}
-
-    def _items(self, service: str, path: str, role: str) -> list[dict[str, Any]]:
-        headers = {"authorization": f"Bearer {self._endpoints.tokens[role]}"}
-        answer = self._runner.run(self._http.get(self._endpoints.services[service] + path, headers=headers))
-        items: list[dict[str, Any]] = answer.raise_for_status().json()["items"]
-        return items
 
     def _try(self, service: str, case: Case) -> None:
         name = f"{service} {case.method} {case.operation.path}"
@@ -165,6 +141,8 @@ class Fuzzer:
         self.statuses[answer.status_code] += 1
         if answer.status_code >= 500 and answer.status_code != 503:
             self._find(name, f"{answer.status_code} {answer.text[:200]}", case)
+        for finding in self._declared[service].findings(case.method.lower(), case.operation.path, answer):
+            self._find(name, finding, case)
         try:
             case.validate_response(answer, checks=[*CHECKS, *([negative_data_rejection] if answer.is_success else [])])
         except FailureGroup as group:
