@@ -19,7 +19,10 @@ Json = dict[str, Any]
 
 REFERENCE = "#/components/schemas/{name}"
 _CHINESE = re.compile("[一-鿿]")
-SIGNED = "银行的请求须以报文签名（RFC 9421），应答亦经签名。"
+NOTES = {
+    "x-signed": "银行的请求须以报文签名（RFC 9421），应答亦经签名。",
+    "x-step-up": "须由本人在限定时间内以更高的认证等级登录后办理（RFC 9470），否则答 401，要求重新登录。",
+}
 
 
 def document(app: FastAPI) -> Json:
@@ -149,8 +152,9 @@ class _Operation:
 
     def _description(self) -> str:
         own = self._given.get("description", "")
-        parts = [own if _CHINESE.search(own) else "", SIGNED if "x-signed" in self._given else ""]
-        return "\n\n".join(part for part in parts if part)
+        parts = [own] if _CHINESE.search(own) else []
+        parts += [told for key, told in NOTES.items() if key in self._given]
+        return "\n\n".join(parts)
 
     def _parameters(self) -> Iterator[Json]:
         given = self._given.get("parameters", [])
@@ -201,7 +205,7 @@ class _Operation:
     def _refusals(self) -> list[int]:
         """The statuses that operations of its kind refuse with, and those that the endpoint adds."""
         said, has_body = self._declared, "requestBody" in self._given
-        statuses = {500, 503, *said.refuses}
+        statuses = {429, 500, 503, *said.refuses}
         if not self._public:
             statuses |= {401, 403}
         if "{" in self._route.path_format:

@@ -22,6 +22,7 @@ REFUSALS: dict[int, Json] = _ALL["refusals"]
 """By status: the component's name, what it means, and a code and detail for the example."""
 
 SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"oauth2": []}]
+OF_ALL = ("X-Correlation-Id", "RateLimit", "RateLimit-Policy")
 PARAMETERS_OF = {
     "plain": (),
     "resource": ("If-None-Match",),
@@ -50,5 +51,5 @@ def refusal(status: int) -> Json:
 
 
 def header_references(names: Iterable[str]) -> Json:
-    """Headers of a response by name; each answer carries the correlation id."""
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Correlation-Id", *names)}
+    """Headers of a response by name; each answer carries the correlation id, and what is left of the caller's rate."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*OF_ALL, *names)}
