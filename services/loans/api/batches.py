@@ -79,7 +79,12 @@ class _FactMissing(Exception):
     """A fact about an id of the body has not arrived, or there is no such thing."""
 
 
-@api.post("/whitelist/batches", status_code=201, summary="推荐一批创业者")
+@api.post(
+    "/whitelist/batches",
+    status_code=201,
+    summary="推荐一批创业者",
+    description=("由载体推荐，每人须有向银行推荐的有效授权。`valid_until` 最迟为 24 个月后，当日有效。"),
+)
 @allow("carrier:*")
 @carries_out(ShownBatch)
 async def recommend(request: Request, body: NewBatch) -> Response:

@@ -43,7 +43,11 @@ class Changes(msgspec.Struct, frozen=True):
     next: str | None
 
 
-@api.get("/whitelist/changes", summary="白名单变更（含失效）")
+@api.get(
+    "/whitelist/changes",
+    summary="白名单变更（含失效）",
+    description="以 `position` 为下一次的 `since`；`next` 为 null 时已到末尾。",
+)
 @allow("bank:*")
 @signed
 @gives(Changes)

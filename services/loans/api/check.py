@@ -40,7 +40,11 @@ class Listing(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @api.post(
-    "/whitelist/check", operation_id="checkWhitelist", summary="核验是否在白名单中", openapi_extra=declares(Question)
+    "/whitelist/check",
+    operation_id="checkWhitelist",
+    summary="核验是否在白名单中",
+    description="答案总是当前的：撤销一经受理，即不再答 `listed: true`。",
+    openapi_extra=declares(Question),
 )
 @allow("bank:*")
 @signed

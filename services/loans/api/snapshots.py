@@ -64,7 +64,12 @@ class SnapshotContent(msgspec.Struct, frozen=True):
     items: tuple[SnapshotEntry, ...]
 
 
-@api.post("/whitelist/snapshots", status_code=201, summary="生成当日白名单快照")
+@api.post(
+    "/whitelist/snapshots",
+    status_code=201,
+    summary="生成当日白名单快照",
+    description="每家银行每日一份，当日已有则返回原件（200）。",
+)
 @allow("bank:*")
 @signed
 @gives(SignedSnapshot)

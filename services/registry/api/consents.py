@@ -60,7 +60,12 @@ def shown(person_id: str, consent_id: ConsentId, person: Person) -> ConsentShown
     )
 
 
-@api.post("/consents", status_code=201, summary="作出授权")
+@api.post(
+    "/consents",
+    status_code=201,
+    summary="作出授权",
+    description="对一项用途、一类接收方的单独同意（个人信息保护法第二十三条）；已有有效授权时原样返回。",
+)
 @allow(*TAKERS)
 @carries_out(ConsentShown)
 async def give(request: Request, body: NewConsent) -> Response:
@@ -81,7 +86,9 @@ async def give(request: Request, body: NewConsent) -> Response:
     return await command(request, Needs(streams=(person_id,)), handle, on_behalf_of=person_id)
 
 
-@api.post("/consents/{consent_id}:withdraw", summary="撤回授权")
+@api.post(
+    "/consents/{consent_id}:withdraw", summary="撤回授权", description="撤回后，以此授权进入白名单的记录随即失效。"
+)
 @allow(*TAKERS)
 @carries_out(ConsentShown)
 async def withdraw(request: Request, consent_id: ConsentPath, body: Withdrawal) -> Response:

@@ -206,7 +206,11 @@ async def report_death(request: Request, person_id: PersonPath, body: Death) -> 
     return await _decided(request, person_id, lambda today: ReportDeath(body.died_on, today))
 
 
-@api.post("/persons/{person_id}:restrict", summary="限制处理：只存储，不再使用")
+@api.post(
+    "/persons/{person_id}:restrict",
+    summary="限制处理：只存储，不再使用",
+    description="限制后只存储不使用（个人信息保护法第四十七条）。",
+)
 @allow("city")
 @carries_out(PersonShown)
 async def restrict(request: Request, person_id: PersonPath, body: Restriction) -> Response:
@@ -222,7 +226,11 @@ async def lift_restriction(request: Request, person_id: PersonPath) -> Response:
     return await _decided(request, person_id, lambda today: LiftRestriction(by, today))
 
 
-@api.post("/persons/{person_id}:erase", summary="删除个人信息：由限制人以外的另一人决定，不可恢复")
+@api.post(
+    "/persons/{person_id}:erase",
+    summary="删除个人信息：由限制人以外的另一人决定，不可恢复",
+    description="依法须留存的，期满后自动删除；此前保持限制处理。",
+)
 @allow("city")
 @carries_out(PersonShown)
 async def erase(request: Request, person_id: PersonPath) -> Response:

@@ -100,7 +100,17 @@ def places_of(person_id: str) -> tuple[tuple[str, str], ...]:
 # -- submission -------------------------------------------------------------------------------------------------------
 
 
-@api.post("/claims", status_code=201, summary="提交补贴申请", openapi_extra=declares(NewClaim))
+@api.post(
+    "/claims",
+    status_code=201,
+    summary="提交补贴申请",
+    description=(
+        "线上由 app 受理，窗口由受理区受理；由培训机构所在区审核（沪人社规〔2023〕7号）"
+        "。受理后自动初筛，结果列于 `screening`。同一证书同时只能有一件申请，未获批准"
+        "或撤回后可再次申请。"
+    ),
+    openapi_extra=declares(NewClaim),
+)
 @allow("app", "district:*/*")
 @carries_out(ShownClaim)
 async def submit(request: Request) -> Response:
@@ -218,7 +228,11 @@ def _submission(claim_id: ClaimId, body: NewClaim, certificate: CertificateFact,
 # -- what happens to it next -------------------------------------------------------------------------------------------
 
 
-@api.post("/claims/{claim_id}/corrections", summary="补正收款账户")
+@api.post(
+    "/claims/{claim_id}/corrections",
+    summary="补正收款账户",
+    description="在要求补正后的期限内，或付款被退回后提交新的收款账户。",
+)
 @allow("app", "district:*/*")
 @carries_out(ShownClaim)
 async def correct(request: Request, claim_id: str, body: Correction, behalf: OnBehalfOf = None) -> Response:
@@ -234,7 +248,14 @@ async def correct(request: Request, claim_id: str, body: Correction, behalf: OnB
     return await command(request, Needs(streams=(claim_id,)), handle, on_behalf_of=acting_for(request, behalf))
 
 
-@api.post("/claims/{claim_id}/review", summary="审核：建议批准、不予批准或要求补正")
+@api.post(
+    "/claims/{claim_id}/review",
+    summary="审核：建议批准、不予批准或要求补正",
+    description=(
+        "由培训机构所在区的审核人作出。不予批准或要求补正须写明理由；要求补正的，一次性告知，期限"
+        "按政策规定的工作日计算。"
+    ),
+)
 @allow(REVIEWERS)
 @carries_out(ShownClaim)
 async def review(request: Request, claim_id: str, body: Review) -> Response:
@@ -259,7 +280,11 @@ async def review(request: Request, claim_id: str, body: Review) -> Response:
     return await command(request, Needs(streams=(claim_id,), rows=(("policy", PROGRAMME),)), handle)
 
 
-@api.post("/claims/{claim_id}/approval", summary="批准：由审核人以外的另一人作出")
+@api.post(
+    "/claims/{claim_id}/approval",
+    summary="批准：由审核人以外的另一人作出",
+    description="由培训机构所在区的批准人作出，不得与审核人为同一人。批准时重新核对事实，并从当年预算中承诺金额。",
+)
 @allow(APPROVERS)
 @carries_out(ShownClaim)
 async def approve(request: Request, claim_id: str, body: Approval) -> Response:
@@ -298,7 +323,9 @@ async def approve(request: Request, claim_id: str, body: Approval) -> Response:
     return await command(request, needs, handle)
 
 
-@api.post("/claims/{claim_id}:withdraw", summary="撤回申请")
+@api.post(
+    "/claims/{claim_id}:withdraw", summary="撤回申请", description="列入发放批次前可以撤回；撤回后证书可再次用于申请。"
+)
 @allow("app", "district:*/*")
 @carries_out(ShownClaim)
 async def withdraw(request: Request, claim_id: str, behalf: OnBehalfOf = None) -> Response:

@@ -125,7 +125,12 @@ POLICY_NEED = (("policy", PROGRAMME),)
 POLICY_MISSING = Rejection(code="policy_missing", detail="尚无生效的政策版本")
 
 
-@api.post("/notices", status_code=201, summary="编制公示名单")
+@api.post(
+    "/notices",
+    status_code=201,
+    summary="编制公示名单",
+    description="不给 `claims` 时，取本区全部已批准且未暂缓的申请。",
+)
 @allow(STAFF)
 @carries_out(ShownNotice)
 async def draft(request: Request, body: NewNotice) -> Response:
@@ -193,7 +198,11 @@ async def _disclosed(request: Request, people: dict[str, PersonId]) -> dict[str,
     return {item["person_id"]: (item["name"], item["masked_identity_number"]) for item in found["items"]}
 
 
-@api.post("/notices/{notice_id}:publish", summary="发布公示")
+@api.post(
+    "/notices/{notice_id}:publish",
+    summary="发布公示",
+    description="公示期按政策规定的工作日计算；期满且无待处理异议的申请转为待发放。",
+)
 @allow(STAFF)
 @carries_out(ShownNotice)
 @steps_up
@@ -225,7 +234,13 @@ async def publish(request: Request, notice_id: str) -> Response:
     return await command(request, Needs(streams=(notice_id,), rows=POLICY_NEED), handle)
 
 
-@api.post("/notices/{notice_id}/objections", status_code=201, summary="提出异议", operation_id="raiseObjection")
+@api.post(
+    "/notices/{notice_id}/objections",
+    status_code=201,
+    summary="提出异议",
+    description="在公示期内对名单中一人提出；其申请暂缓，他人不受影响。`settle_by` 为处理期限。",
+    operation_id="raiseObjection",
+)
 @allow("app", STAFF)
 @carries_out(ObjectionTaken)
 async def object_to(request: Request, notice_id: str, body: NewObjection) -> Response:
@@ -265,7 +280,9 @@ async def object_to(request: Request, notice_id: str, body: NewObjection) -> Res
     return await command(request, needs, handle)
 
 
-@api.post("/objections/{objection_id}/decision", summary="处理异议")
+@api.post(
+    "/objections/{objection_id}/decision", summary="处理异议", description="异议成立则不予批准，不成立则恢复办理。"
+)
 @allow(STAFF)
 @carries_out(ShownNotice)
 async def decide_objection(request: Request, objection_id: str, body: ObjectionDecision) -> Response:

@@ -74,7 +74,7 @@ def listed_budget(id: str, budget: Budget) -> Listed:
     )
 
 
-@api.post("/budgets", status_code=201, summary="设定年度预算")
+@api.post("/budgets", status_code=201, summary="设定年度预算", description="不得低于已承诺的金额。")
 @allow("city")
 @carries_out(BudgetState)
 async def set_budget(request: Request, body: NewBudget) -> Response:
@@ -167,7 +167,12 @@ def listed_batch(id: str, batch: Batch) -> Listed:
     return Listed((f"status:{batch.status}",), shown_batch(id, batch))
 
 
-@api.post("/payment-batches", status_code=201, summary="制作发放批次")
+@api.post(
+    "/payment-batches",
+    status_code=201,
+    summary="制作发放批次",
+    description="不给 `claims` 时，取全部待发放且未暂缓的申请，最多 200 件。",
+)
 @allow("finance/maker")
 @carries_out(ShownBatch)
 async def make(request: Request, body: NewBatch) -> Response:
@@ -202,7 +207,11 @@ async def _ready(request: Request) -> tuple[str, ...]:
     return tuple(msgspec.json.decode(item)["id"] for item in found.items)
 
 
-@api.post("/payment-batches/{batch_id}:release", summary="放行发放批次")
+@api.post(
+    "/payment-batches/{batch_id}:release",
+    summary="放行发放批次",
+    description="由制作人以外的另一人放行；放行时再次核对，已暂缓的申请移出批次。",
+)
 @allow("finance/releaser")
 @carries_out(ShownBatch)
 @steps_up
@@ -243,7 +252,10 @@ async def release(request: Request, batch_id: str) -> Response:
 
 
 @api.post(
-    "/payment-batches/{batch_id}/results", summary="登记银行发放结果，逐笔处理", operation_id="recordPaymentResults"
+    "/payment-batches/{batch_id}/results",
+    summary="登记银行发放结果，逐笔处理",
+    description="逐笔给出结果：某一笔不被接受，不影响其他各笔。",
+    operation_id="recordPaymentResults",
 )
 @allow("finance/maker", "finance/releaser")
 @carries_out(ResultsTaken)

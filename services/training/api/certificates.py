@@ -56,7 +56,12 @@ class Revocation(Body):
     reason: Annotated[Name, Field(description="撤销原因，不得含个人信息")]
 
 
-@api.post("/certificates", status_code=201, summary="颁发证书")
+@api.post(
+    "/certificates",
+    status_code=201,
+    summary="颁发证书",
+    description="由考核该学员的评价机构颁发，编号连续；初创期为合格证书，其他阶段为结业证书。",
+)
 @allow("evaluator:*")
 @carries_out(CertificateShown)
 async def issue(request: Request, body: NewCertificate) -> Response:
