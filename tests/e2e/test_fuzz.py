@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from schemathesis import GenerationMode
 
+from deploy.local.demo.run import Outcome
 from deploy.local.endpoints import Endpoints
 from tests.e2e.caller import Minter
 from tests.e2e.fuzzing import Fuzzer
@@ -51,7 +52,7 @@ def fuzzed(
     return fuzzer
 
 
-def test_a_few_cases_of_every_operation(endpoints: Endpoints, directory: Path) -> None:
+def test_a_few_cases_of_every_operation(demonstrated: Outcome, endpoints: Endpoints, directory: Path) -> None:
     fuzzer = fuzzed(endpoints, directory, lambda operations: 2, harmless=True)
     assert not fuzzer.findings, "\n".join(map(str, fuzzer.findings.values()))
     assert fuzzer.cases > 300
@@ -60,6 +61,8 @@ def test_a_few_cases_of_every_operation(endpoints: Endpoints, directory: Path) -
 @pytest.mark.full
 def test_ten_thousand_cases(fresh_stack: Callable[[], tuple[Path, Endpoints]]) -> None:
     directory, endpoints = fresh_stack()
-    fuzzer = fuzzed(endpoints, directory, lambda operations: CASES // operations, harmless=False, founders=FOUNDERS)
+    fuzzer = fuzzed(
+        endpoints, directory, lambda operations: CASES // (2 * operations), harmless=False, founders=FOUNDERS
+    )
     assert not fuzzer.findings, "\n".join(map(str, fuzzer.findings.values()))
     assert fuzzer.cases >= CASES

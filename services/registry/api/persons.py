@@ -10,10 +10,10 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from services.registry.api.fields import PersonPath
+from services.registry.api.person_view import Disclosed, Disclosures, Matched, PersonFound, PersonShown, shown
 from services.registry.domain.disclosure import DISCLOSURE, PersonalDataDisclosed, Purpose
 from services.registry.domain.person import (
     PERSON,
-    Consent,
     ErasePerson,
     Ground,
     LiftRestriction,
@@ -79,37 +79,6 @@ class Restriction(Body):
     ground: Ground
 
 
-class ConsentOfPerson(Consent, frozen=True, kw_only=True):
-    id: str
-
-
-class PersonShown(msgspec.Struct, frozen=True):
-    id: str
-    status: str
-    retained_until: date | None
-    identity_kind: str
-    categories: tuple[str, ...]
-    consents: tuple[ConsentOfPerson, ...]
-
-
-class PersonFound(msgspec.Struct, frozen=True):
-    id: str
-
-
-class Matched(msgspec.Struct, frozen=True):
-    matches: bool
-
-
-class Disclosed(msgspec.Struct, frozen=True):
-    person_id: str
-    name: str
-    masked_identity_number: str
-
-
-class Disclosures(msgspec.Struct, frozen=True):
-    items: tuple[Disclosed, ...]
-
-
 class RetentionDuty(msgspec.Struct, frozen=True):
     """What subsidy says that it must keep of a person."""
 
@@ -131,17 +100,6 @@ async def parsed(request: Request, text: str) -> IdentityNumber:
     if isinstance(found, Invalid):
         raise invalid_field("/identity_number", found.code, found.message)
     return found
-
-
-def shown(id: str, person: Person) -> PersonShown:
-    return PersonShown(
-        id,
-        person.status,
-        person.retained_until,
-        person.identity_kind,
-        person.categories,
-        tuple(ConsentOfPerson(id=key, **msgspec.structs.asdict(consent)) for key, consent in person.consents.items()),
-    )
 
 
 @api.post("/persons", status_code=201, summary="登记人员")

@@ -1,6 +1,5 @@
 """`/v1/notices` and `/v1/objections`: what the public is shown, and what it says.   (B-18)"""
 
-from datetime import date
 from typing import Annotated
 
 import msgspec
@@ -9,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from services.subsidy.api.claims import PROGRAMME
+from services.subsidy.api.notice_view import ObjectionTaken, ShownNotice, shown
 from services.subsidy.domain.claim import CLAIM
 from services.subsidy.domain.claim_decisions import HoldClaim, LiftHold, NoticeClaim, RejectClaim
 from services.subsidy.domain.claim_decisions import decide as decide_claim
@@ -27,7 +27,7 @@ from services.subsidy.domain.notice import (
 from services.subsidy.domain.policy import Parameters
 from services.subsidy.intake.judging import active_versions
 from shared.eventstore.decider import Decision, Rejection
-from shared.eventstore.listing import Listed, read_page
+from shared.eventstore.listing import read_page
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
@@ -63,50 +63,6 @@ class NewObjection(Body):
 class ObjectionDecision(Body):
     upheld: Annotated[bool, Field(strict=True)]
     reasons: Text
-
-
-class ObjectionShown(msgspec.Struct, frozen=True):
-    id: str
-    claim_id: str
-    settle_by: date
-    upheld: bool | None
-
-
-class ObjectionTaken(msgspec.Struct, frozen=True):
-    id: str
-    claim_id: str
-    settle_by: date
-
-
-class ShownNotice(msgspec.Struct, frozen=True):
-    id: str
-    status: str
-    district: str
-    title: str
-    claims: tuple[str, ...]
-    published_on: str | None
-    last_day: str | None
-    objections: tuple[ObjectionShown, ...]
-
-
-def shown(id: str, notice: Notice) -> ShownNotice:
-    """A notice without anybody's name: names are on the public page only, while it is up."""
-    return ShownNotice(
-        id=id,
-        status=notice.status,
-        district=notice.district,
-        title=notice.title,
-        claims=tuple(entry.claim_id for entry in notice.entries),
-        published_on=notice.published_on.isoformat() if notice.published_on else None,
-        last_day=notice.last_day.isoformat() if notice.last_day else None,
-        objections=tuple(
-            ObjectionShown(key, item.claim_id, item.settle_by, item.upheld) for key, item in notice.objections.items()
-        ),
-    )
-
-
-def listed(id: str, notice: Notice) -> Listed:
-    return Listed((f"status:{notice.status}", f"district:{notice.district}"), shown(id, notice))
 
 
 def _own_district(caller: Caller) -> str:

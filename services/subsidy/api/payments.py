@@ -8,7 +8,15 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from services.subsidy.domain.budget import BUDGET_LINE, Budget, SetBudget, line_of
+from services.subsidy.api.payment_view import (
+    BudgetState,
+    ResultsTaken,
+    ResultTaken,
+    ShownBatch,
+    ShownBudget,
+    shown_batch,
+)
+from services.subsidy.domain.budget import BUDGET_LINE, SetBudget, line_of
 from services.subsidy.domain.budget import decide as decide_budget
 from services.subsidy.domain.budget import stream_of as budget_stream
 from services.subsidy.domain.claim import BUDGET, CLAIM, PaymentDropped
@@ -26,7 +34,7 @@ from services.subsidy.domain.payment_batch import (
 )
 from services.subsidy.intake.judging import blocked, facts_of
 from shared.eventstore.decider import Event, Rejection
-from shared.eventstore.listing import Listed, read_page
+from shared.eventstore.listing import read_page
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
@@ -50,28 +58,6 @@ class NewBudget(Body):
     programme: Literal["training-fee-subsidy"]
     year: Annotated[int, Field(ge=2023, le=2100, strict=True)]
     amount: Money
-
-
-class ShownBudget(msgspec.Struct, frozen=True):
-    line: str
-    programme: str
-    year: int
-    amount: Decimal | None
-
-
-class BudgetState(msgspec.Struct, frozen=True):
-    """`left` is what is not committed yet."""
-
-    line: str
-    amount: Decimal
-    committed: Decimal
-    left: Decimal
-
-
-def listed_budget(id: str, budget: Budget) -> Listed:
-    return Listed(
-        (f"programme:{budget.programme}",), ShownBudget(budget.line, budget.programme, budget.year, budget.amount)
-    )
 
 
 @api.post("/budgets", status_code=201, summary="设定年度预算", description="不得低于已承诺的金额。")
@@ -134,37 +120,6 @@ class ResultLine(Body):
 
 class Results(Body):
     results: Annotated[tuple[ResultLine, ...], Field(min_length=1, max_length=MOST_ITEMS)]
-
-
-class ResultTaken(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`status` is the claim's now; `code` says why a line was not accepted."""
-
-    claim_id: str
-    accepted: bool
-    status: str | None = None
-    code: str | None = None
-
-
-class ResultsTaken(msgspec.Struct, frozen=True):
-    results: tuple[ResultTaken, ...]
-
-
-class ShownBatch(msgspec.Struct, frozen=True):
-    id: str
-    status: str
-    claims: tuple[str, ...]
-    dropped: tuple[str, ...]
-    count: int
-    total: Decimal
-
-
-def shown_batch(id: str, batch: Batch) -> ShownBatch:
-    claims = tuple(item.claim_id for item in batch.items)
-    return ShownBatch(id, batch.status, claims, batch.dropped, len(claims), batch.total)
-
-
-def listed_batch(id: str, batch: Batch) -> Listed:
-    return Listed((f"status:{batch.status}",), shown_batch(id, batch))
 
 
 @api.post(
