@@ -144,12 +144,31 @@ class Fuzzer:
             self._find(name, f"{answer.status_code} {answer.text[:200]}", case)
         for finding in self._declared[service].findings(case.method.lower(), case.operation.path, answer):
             self._find(name, finding, case)
+        if answer.status_code == 201 and "location" in answer.headers:
+            self._follow(service, name, answer.headers["location"], case)
         try:
             case.validate_response(answer, checks=[*CHECKS, *([negative_data_rejection] if answer.is_success else [])])
         except FailureGroup as group:
             for failure in group.exceptions:
                 told = " ".join(f"{failure.title}: {failure.message}".split())
                 self._find(name, f"{answer.status_code} {told[:400]}", case, answer.text[:300])
+
+    def _follow(self, service: str, name: str, location: str, case: Case) -> None:
+        """What was made can be read where the answer says, and takes part in the cases that follow."""
+        collection, _, id = location.rpartition("/")
+        declared = self._declared[service]
+        path = next(path for path in declared.document["paths"] if path.rpartition("/{")[0] == collection)
+        role = self._role(declared.document["paths"][path]["get"]["x-roles"])
+        headers = {} if role is None else self._authorization(role)
+        auth = self._signing.get(role) if role is not None and service == SIGNED else None
+        url = self._endpoints.services[service] + location
+        answer = self._runner.run(self._http.get(url, headers=headers, auth=auth))
+        findings = declared.findings("get", path, answer)
+        if answer.status_code not in (200, 404):  # a district does not see what is another's
+            findings.append(f"{answer.status_code} at the Location of a 201")
+        for finding in findings:
+            self._find(name, finding, case)
+        self.known.setdefault(path.rpartition("{")[2].rstrip("}"), []).append(id)
 
     def _send(self, service: str, case: Case) -> httpx.Response:
         role = self._role(case.operation.definition.raw["x-roles"])
@@ -158,7 +177,7 @@ class Fuzzer:
         prepared = requests.Request(**kwargs).prepare()
         headers = [(key, value) for key, value in prepared.headers.items() if key.lower() not in OUR_OWN]
         if role is not None:
-            headers.append(("authorization", f"Bearer {self._endpoints.tokens.get(role) or self._minted(role)}"))
+            headers += self._authorization(role).items()
         body = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body
         request = httpx.Request(
             prepared.method, prepared.url, headers=[(_bytes(k), _bytes(v)) for k, v in headers], content=body
@@ -173,8 +192,8 @@ class Fuzzer:
         known = [name for name in self._endpoints.tokens if any(fnmatchcase(name, pattern) for pattern in patterns)]
         return self._random.choice(known) if known else patterns[0].replace("*", "subsidy")
 
-    def _minted(self, role: str) -> str:
-        return self._mint(role, kind="system")
+    def _authorization(self, role: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._endpoints.tokens.get(role) or self._mint(role, kind='system')}"}
 
     def _find(self, operation: str, what: str, case: Case, more: str = "") -> None:
         kind = what.split(":")[0]
