@@ -62,7 +62,7 @@ def test_a_few_cases_of_every_operation(demonstrated: Outcome, endpoints: Endpoi
 def test_ten_thousand_cases(fresh_stack: Callable[[], tuple[Path, Endpoints]]) -> None:
     directory, endpoints = fresh_stack()
     fuzzer = fuzzed(
-        endpoints, directory, lambda operations: CASES // (2 * operations), harmless=False, founders=FOUNDERS
+        endpoints, directory, lambda operations: 2 * CASES // (3 * operations), harmless=False, founders=FOUNDERS
     )
     assert not fuzzer.findings, "\n".join(map(str, fuzzer.findings.values()))
     assert fuzzer.cases >= CASES
