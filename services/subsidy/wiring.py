@@ -3,6 +3,8 @@
 from services.subsidy.api import bulk_decisions, claims, notices, payments, policies, public_notices, retentions
 from services.subsidy.api.claim_view import CLAIM_VIEW
 from services.subsidy.api.claim_view import listed as listed_claim
+from services.subsidy.api.notice_view import listed as listed_notice
+from services.subsidy.api.payment_view import listed_batch, listed_budget
 from services.subsidy.domain.budget import BUDGET_LINE
 from services.subsidy.domain.claim import CLAIM
 from services.subsidy.domain.notice import NOTICE
@@ -30,10 +32,10 @@ DEFINITION = ServiceDefinition(
     ),
     listers=(
         Lister("claim", CLAIM, listed_claim),
-        Lister("notice", NOTICE, notices.listed),
+        Lister("notice", NOTICE, listed_notice),
         Lister("policy", PROGRAMME, policies.listed),
-        Lister("budget", BUDGET_LINE, payments.listed_budget),
-        Lister("payment-batch", PAYMENT_BATCH, payments.listed_batch),
+        Lister("budget", BUDGET_LINE, listed_budget),
+        Lister("payment-batch", PAYMENT_BATCH, listed_batch),
     ),
     views=(CLAIM_VIEW,),
     sources=("registry", "training"),

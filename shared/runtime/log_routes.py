@@ -9,13 +9,15 @@ from fastapi.responses import Response
 
 from shared.eventstore.decider import FieldError
 from shared.eventstore.reader import Sequenced
-from shared.eventstore.record import canonical
+from shared.eventstore.record import Record, canonical
 from shared.eventstore.sequencer import record_from_row
-from shared.proof.evidence import Prover
-from shared.proof.heads import Heads, KeptHead
+from shared.proof.attestations import SignedAttestation
+from shared.proof.evidence import Evidence, Prover
+from shared.proof.heads import Heads, KeptHead, SignedHead
 from shared.proof.merkle import extend, root, root_from_inclusion
 from shared.proof.tree import LogTree
 from shared.runtime.parts import Parts
+from shared.web.answers import Page, gives
 from shared.web.caller import PUBLIC, allow
 from shared.web.lists import paged
 from shared.web.problem import Problem, invalid_field
@@ -31,6 +33,41 @@ STREAMS = 20
 Position = Annotated[int, Path(ge=1, le=LAST)]
 Size = Annotated[int | None, Query(ge=1, le=LAST)]
 Streams = Annotated[list[str], Query(alias="stream", min_length=1, max_length=STREAMS)]
+
+
+class LogKey(msgspec.Struct, frozen=True):
+    key_id: str
+    ed25519: str
+
+
+class LogRecord(msgspec.Struct, frozen=True):
+    """Hand-written in `_records`, so that the record stays byte for byte what the leaf was taken over."""
+
+    position: int
+    leaf: str
+    record: Record
+
+
+class InclusionProof(msgspec.Struct, frozen=True):
+    position: int
+    tree_size: int
+    leaf: str
+    proof: tuple[str, ...]
+    root: str | None
+
+
+class ConsistencyProof(msgspec.Struct, frozen=True):
+    first: int
+    second: int
+    proof: tuple[str, ...]
+
+
+class Roots(msgspec.Struct, frozen=True):
+    """`recomputed` is taken over every leaf; it must be `root`."""
+
+    tree_size: int
+    root: str
+    recomputed: str
 
 
 def _json(value: object) -> Response:
@@ -72,16 +109,19 @@ def log_routes(parts: Parts) -> APIRouter:
 
     @router.get("/key", summary="日志签名公钥")
     @allow(PUBLIC)
+    @gives(LogKey)
     async def log_key() -> Response:
-        return _json({"key_id": parts.signer.key_id, "ed25519": parts.signer.public_bytes.hex()})
+        return _json(LogKey(parts.signer.key_id, parts.signer.public_bytes.hex()))
 
-    @router.get("/head", summary="最新的已签名日志头")
+    @router.get("/head", summary="最新的已签名日志头", operation_id="getNewestLogHead")
     @allow(PUBLIC)
+    @gives(SignedHead, refuses=(404,))
     async def log_head() -> Response:
         return Response((await signed(None)).json, media_type="application/json")
 
     @router.get("/heads", summary="已签名的日志头，从新到旧")
     @allow(PUBLIC)
+    @gives(Page[SignedHead], headers=("Link",))
     async def log_heads(
         request: Request, limit: Annotated[int, Query(ge=1, le=200)] = 50, cursor: Size = None
     ) -> Response:
@@ -91,6 +131,7 @@ def log_routes(parts: Parts) -> APIRouter:
 
     @router.get("/heads/{tree_size}", summary="某一大小的已签名日志头")
     @allow(PUBLIC)
+    @gives(SignedHead)
     async def log_head_of_size(tree_size: Position) -> Response:
         kept = await Heads(parts.pool).of_size(tree_size)
         if kept is None:
@@ -99,6 +140,7 @@ def log_routes(parts: Parts) -> APIRouter:
 
     @router.get("/records", summary="按位置读取日志")
     @allow(*INSIDE)
+    @gives(Page[LogRecord])
     async def log_records(
         after: Annotated[int, Query(ge=0, le=LAST)] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 200
     ) -> Response:
@@ -107,6 +149,7 @@ def log_routes(parts: Parts) -> APIRouter:
 
     @router.get("/streams/{stream}", summary="一个事件流的全部记录，连同位置和叶散列")
     @allow(*INSIDE)
+    @gives(Page[LogRecord])
     async def log_stream(stream: str) -> Response:
         rows = await parts.pool.fetch("select * from read_sequenced_stream($1)", stream)
         if not rows:
@@ -116,6 +159,7 @@ def log_routes(parts: Parts) -> APIRouter:
 
     @router.get("/streams/{stream}/attestation", summary="事件流完整性的签名声明")
     @allow(*INSIDE)
+    @gives(SignedAttestation)
     async def log_attestation(stream: str, tree_size: Size = None) -> Response:
         kept = await signed(tree_size)
         found = await Prover(parts.pool, parts.signer).attestation(stream, kept)
@@ -125,11 +169,13 @@ def log_routes(parts: Parts) -> APIRouter:
 
     @router.get("/proofs", summary="若干事件流在同一已签名日志头下的证明：每个事件的包含性证明和完整性声明")
     @allow(*INSIDE)
+    @gives(Evidence, refuses=(404,))
     async def log_proofs(stream: Streams, tree_size: Size = None) -> Response:
         return _json(await Prover(parts.pool, parts.signer).evidence(stream, await signed(tree_size)))
 
     @router.get("/proofs/{position}", summary="包含性证明（RFC 9162），默认针对最新的已签名日志头")
     @allow(*INSIDE)
+    @gives(InclusionProof)
     async def log_proof(position: Position, tree_size: Size = None) -> Response:
         if tree_size is None:
             size = (await signed(None)).tree_size
@@ -141,17 +187,18 @@ def log_routes(parts: Parts) -> APIRouter:
         [found] = await LogTree(parts.pool).inclusions([position], size)
         reached = root_from_inclusion(position - 1, size, found.leaf, found.proof)
         return _json(
-            {
-                "position": position,
-                "tree_size": size,
-                "leaf": found.leaf.hex(),
-                "proof": [step.hex() for step in found.proof],
-                "root": None if reached is None else reached.hex(),
-            }
+            InclusionProof(
+                position,
+                size,
+                found.leaf.hex(),
+                tuple(step.hex() for step in found.proof),
+                None if reached is None else reached.hex(),
+            )
         )
 
     @router.get("/consistency", summary="一致性证明（RFC 9162）：较小的日志是较大日志的前缀")
     @allow(PUBLIC)
+    @gives(ConsistencyProof, refuses=(404,))
     async def log_consistency(first: Annotated[int, Query(ge=1, le=LAST)], second: Size = None) -> Response:
         if second is None:
             size = (await signed(None)).tree_size
@@ -161,10 +208,11 @@ def log_routes(parts: Parts) -> APIRouter:
         if first > size:
             raise invalid_field("query:/first", "beyond_second", f"不能大于 {size}")
         proof = await LogTree(parts.pool).consistency(first, size)
-        return _json({"first": first, "second": size, "proof": [step.hex() for step in proof]})
+        return _json(ConsistencyProof(first, size, tuple(step.hex() for step in proof)))
 
     @router.get("/root", summary="按叶散列重算的根与日志头的比较")
     @allow(*INSIDE)
+    @gives(Roots)
     async def log_root() -> Response:
         """Reads every leaf, page after page: minutes for tens of millions of events."""
         head = await parts.pool.fetchrow("select position, peaks from log_head")
@@ -176,9 +224,7 @@ def log_routes(parts: Parts) -> APIRouter:
             )
             peaks = extend(size, peaks, [row["leaf_hash"] for row in rows]).peaks
             size = until
-        return _json(
-            {"tree_size": head["position"], "root": root(head["peaks"]).hex(), "recomputed": root(peaks).hex()}
-        )
+        return _json(Roots(head["position"], root(head["peaks"]).hex(), root(peaks).hex()))
 
     own = {
         route.path for theirs in parts.definition.routers for route in theirs.routes if isinstance(route, GuardedRoute)

@@ -1,6 +1,6 @@
 """`/v1/operations/{id}`: how far an accepted operation is; and those operations that every service has."""
 
-from typing import Any
+from datetime import datetime
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -10,11 +10,27 @@ from shared.eventstore.store import KeyReused
 from shared.runtime.long_work import Operation, Operations
 from shared.runtime.parts import Parts
 from shared.runtime.vault import ROTATION
+from shared.web.answers import RawObject, RawProblem, gives
 from shared.web.caller import EVERYONE, allow, caller_of
 from shared.web.command import idempotency_key, key_reused
 from shared.web.problem import Problem
 from shared.web.routes import GuardedRoute
 from shared.web.signing.declared import signed, unsigned
+
+
+class ShownOperation(msgspec.Struct, frozen=True):
+    """`total` is null while it is not known; `problem` is a problem document."""
+
+    id: str
+    kind: str
+    status: str
+    done: int
+    total: int | None
+    requested_at: datetime
+    finished_at: datetime | None
+    result: RawObject | None
+    problem: RawProblem | None
+
 
 SEES_ALL = ("ops", "auditor")
 
@@ -26,6 +42,7 @@ def long_work(parts: Parts) -> APIRouter:
     @router.get("/operations/{operation_id}", summary="长时操作的进度与结果")
     @allow(*EVERYONE)
     @of_banks
+    @gives(ShownOperation, headers=("Retry-After",))
     async def read(request: Request, operation_id: str) -> Response:
         """Its own operations, for whoever asked for them; all of them, for operations and audit."""
         caller = caller_of(request)
@@ -37,6 +54,7 @@ def long_work(parts: Parts) -> APIRouter:
 
     @router.post("/vault/master-key:rotate", summary="轮换主密钥并重新封装所有密钥", status_code=202)
     @allow("ops")
+    @gives(ShownOperation, headers=("Location", "Retry-After"), keyed=True)
     async def rotate(request: Request) -> Response:
         """Replaced keys are kept for 35 days, for copies of the database that may have to be restored."""
         caller_of(request).person  # noqa: B018  a person decides
@@ -58,15 +76,15 @@ async def accepted(request: Request, operations: Operations, kind: str, input: o
     return Response(msgspec.json.encode(shown(operation)), 202, media_type="application/json", headers=headers)
 
 
-def shown(operation: Operation) -> dict[str, Any]:
-    return {
-        "id": operation.id,
-        "kind": operation.kind,
-        "status": operation.status,
-        "done": operation.done,
-        "total": operation.total,
-        "requested_at": operation.requested_at,
-        "finished_at": operation.finished_at,
-        "result": None if operation.result is None else msgspec.Raw(operation.result),
-        "problem": None if operation.problem is None else msgspec.Raw(operation.problem),
-    }
+def shown(operation: Operation) -> ShownOperation:
+    return ShownOperation(
+        operation.id,
+        operation.kind,
+        operation.status,
+        operation.done,
+        operation.total,
+        operation.requested_at,
+        operation.finished_at,
+        None if operation.result is None else msgspec.Raw(operation.result),
+        None if operation.problem is None else msgspec.Raw(operation.problem),
+    )

@@ -1,16 +1,39 @@
 """Operations every service offers: its progress, and in the sandbox its clock."""
 
+from datetime import datetime
+
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from shared.runtime.parts import Parts
+from shared.web.answers import gives
 from shared.web.caller import PUBLIC, allow
 from shared.web.fields import Moment
 from shared.web.problem import Problem
 from shared.web.routes import Body, GuardedRoute
 
 INSIDE = ("ops", "auditor", "city", "service:*")
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far everything is: positions of the log, and what is still to be done."""
+
+    service: str
+    log_id: str
+    head: int
+    unsequenced: int
+    reactions: int
+    parked: int
+    clock: str | None
+    next_due: str | None
+    followers: dict[str, int]
+    sources: tuple[str, ...]
+    applied: dict[str, int]
+
+
+class Clock(msgspec.Struct, frozen=True):
+    clock: datetime
 
 
 class SetClock(Body):
@@ -28,8 +51,9 @@ def operations(parts: Parts) -> APIRouter:
 
     @router.get("/progress", summary="处理进度")
     @allow(*INSIDE)
+    @gives(Progress)
     async def progress() -> Response:
-        return _json(await parts.progress())
+        return _json(Progress(**await parts.progress()))
 
     return router
 
@@ -40,17 +64,19 @@ def sandbox(parts: Parts) -> APIRouter:
 
     @router.post("/clock", summary="拨动业务时钟")
     @allow("ops")
+    @gives(Clock, refuses=(409,))
     async def set_clock(body: SetClock) -> Response:
         moved = await parts.pool.fetchval(
             "update business_clock set stands_at = $1 where stands_at <= $1 returning stands_at", body.to
         )
         if moved is None:
             raise Problem(409, "clock_backwards", "业务时钟不能倒退")
-        return _json({"clock": moved})
+        return _json(Clock(moved))
 
     @router.get("/clock", summary="业务时钟")
     @allow(PUBLIC)
+    @gives(Clock)
     async def get_clock(request: Request) -> Response:
-        return _json({"clock": await parts.store.now()})
+        return _json(Clock(await parts.store.now()))
 
     return router

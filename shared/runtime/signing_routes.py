@@ -6,9 +6,29 @@ from fastapi.responses import Response
 from starlette.routing import BaseRoute
 
 from shared.runtime.parts import Parts
+from shared.web.answers import gives
 from shared.web.caller import PUBLIC, allow
 from shared.web.routes import GuardedRoute
 from shared.web.signing.declared import demands_signature
+
+
+class OwnKey(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A public JWK with its time, seconds since 1970, and the name of its algorithm in HTTP signatures."""
+
+    kty: str
+    crv: str
+    x: str
+    kid: str
+    use: str
+    http_signature_algorithm: str
+    nbf: int
+    exp: int
+    alg: str | None = None
+    y: str | None = None
+
+
+class KeySet(msgspec.Struct, frozen=True):
+    keys: tuple[OwnKey, ...]
 
 
 def signing_keys(parts: Parts) -> APIRouter:
@@ -16,6 +36,7 @@ def signing_keys(parts: Parts) -> APIRouter:
 
     @router.get("/signing-keys", summary="应答签名公钥（JWK Set，含有效期）")
     @allow(PUBLIC)
+    @gives(KeySet, headers=("Cache-Control",))
     async def published() -> Response:
         """`nbf` to `exp`, seconds since 1970. A successor is shown a day before it signs: look daily."""
         assert parts.signing is not None

@@ -14,11 +14,12 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.eventstore.work import NoSuchStream
+from shared.eventstore.work import ErasedSubject, NoSuchStream, OversizedEvent
 from shared.telemetry.errors import describe
 from shared.telemetry.metrics import CONTENT_TYPE, Metrics
 from shared.telemetry.traces import request_span
 from shared.values.ids import uuid7
+from shared.web.document.build import document
 from shared.web.problem import Problem, of_validation, on_problem
 from shared.web.rates import ALLOWANCE, Rates
 
@@ -29,9 +30,18 @@ log = structlog.get_logger(__name__)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
+class Documented(FastAPI):
+    """Its OpenAPI document is made once, from what its endpoints declare."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = document(self)
+        return self.openapi_schema
+
+
 def create_app(service: str, title: str, routers: Sequence[APIRouter], lifespan: Lifespan, metrics: Metrics) -> FastAPI:
     """A service's application; its routes are those of `routers`, which are guarded."""
-    app = FastAPI(
+    app = Documented(
         title=f"沪创 · {title}",
         version="1",
         lifespan=lifespan,
@@ -52,6 +62,8 @@ def create_app(service: str, title: str, routers: Sequence[APIRouter], lifespan:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, _on_nul)
     app.add_exception_handler(NoSuchStream, _on_no_such_stream)
+    app.add_exception_handler(OversizedEvent, _on_oversized)
+    app.add_exception_handler(ErasedSubject, _on_erased)
     app.add_exception_handler(asyncpg.DataError, _on_bad_data)
     app.add_exception_handler(asyncpg.PostgresError, _on_database)
     app.add_exception_handler(asyncpg.InterfaceError, _on_database)
@@ -85,6 +97,16 @@ async def _on_nul(request: Request, error: Exception) -> Response:
 
 async def _on_no_such_stream(request: Request, error: Exception) -> Response:
     return Problem(404, "not_found", "没有找到这个编号").response(request.url.path)
+
+
+async def _on_oversized(request: Request, error: Exception) -> Response:
+    problem = Problem(413, "event_too_large", "这份请求一次登记的内容过多，请分成几份提交")
+    return problem.response(request.url.path)
+
+
+async def _on_erased(request: Request, error: Exception) -> Response:
+    problem = Problem(409, "person_erased", "该人员的个人信息已删除，不能再登记其个人信息")
+    return problem.response(request.url.path)
 
 
 async def _on_bad_data(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from shared.web.answers import RawObject, RawProblem
 from shared.web.command import BULK_ITEM, given_key
 from shared.web.problem import Problem, invalid_field
 from shared.web.routes import Body
@@ -31,8 +32,14 @@ class ItemResult(msgspec.Struct, frozen=True, omit_defaults=True):
 
     id: str
     status: int
-    body: msgspec.Raw | None = None
-    problem: msgspec.Raw | None = None
+    body: RawObject | None = None
+    problem: RawProblem | None = None
+
+
+class BulkResult(msgspec.Struct, frozen=True):
+    succeeded: int
+    failed: int
+    items: tuple[ItemResult, ...]
 
 
 def distinct(ids: Sequence[str], field: str) -> None:
@@ -65,7 +72,7 @@ async def in_bulk(
 
     results = await asyncio.gather(*(result(*item) for item in items))
     failed = sum(item.status >= 400 for item in results)
-    told: dict[str, Any] = {"succeeded": len(results) - failed, "failed": failed, "items": results}
+    told = BulkResult(len(results) - failed, failed, tuple(results))
     return Response(msgspec.json.encode(told), media_type="application/json")
 
 

@@ -83,7 +83,7 @@ Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][
 District = Annotated[str, AfterValidator(checked(parse_district))]
 CreditCode = Annotated[str, AfterValidator(checked(parse_credit_code))]
 Mobile = Annotated[str, AfterValidator(checked(parse_mobile))]
-AccountNumber = Annotated[str, AfterValidator(_account)]
+AccountNumber = Annotated[str, AfterValidator(_account), Field(examples=["4111111111111111"])]
 Money = Annotated[
     Decimal,
     BeforeValidator(checked(parse_money)),

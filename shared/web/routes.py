@@ -24,6 +24,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         "content": {"application/problem+json": {"schema": {"type": "object"}}},
     }
 }
+"""Keeps FastAPI's own 422 out of the documents; `shared.web.document` says which problems an operation has."""
 
 
 class Body(BaseModel):

@@ -58,3 +58,12 @@ async def test_a_bulk_request_is_well_formed_or_nothing_happens(call: Caller) ->
         assert refused.status_code == 422
     wrong = await call.post("district:310115/reviewer", "subsidy", "/v1/claims:approve", twice)
     assert wrong.status_code == 403
+
+
+async def test_a_key_of_any_length_that_may_be_serves_every_item_and_another_serves_none(call: Caller) -> None:
+    body = {"items": [{"claim_id": new_id("clm", uuid7()), "decision": "approve"}]}
+    role = "district:310115/reviewer"
+    longest = (await call.post(role, "subsidy", "/v1/claims:review", body, idempotency_key="k" * 255)).json()
+    assert longest["items"][0]["problem"]["code"] == "not_found"
+    too_long = await call.post(role, "subsidy", "/v1/claims:review", body, idempotency_key="k" * 256)
+    assert (too_long.status_code, too_long.json()["code"]) == (400, "idempotency_key_invalid")

@@ -10,6 +10,7 @@ import pytest
 from deploy.local.client import Client
 from deploy.local.clock import settle
 from deploy.local.demo.run import Outcome
+from shared.values.ids import new_id, uuid7
 from tests.e2e.caller import Caller, Minter
 from tests.e2e.stories import claim_body, trained
 
@@ -173,3 +174,10 @@ async def test_a_token_that_is_forged_or_expired_is_no_token(call: Caller, mint:
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")
     assert (await call.get(good, "subsidy", "/v1/claims")).status_code == 200
+
+
+async def test_a_payment_batch_names_the_field_in_which_a_claim_is_unknown(call: Caller) -> None:
+    body = {"claims": [new_id("clm", uuid7())]}
+    refused = await call.post("finance/maker", "subsidy", "/v1/payment-batches", body)
+    assert refused.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [("/claims", "unknown_id")]

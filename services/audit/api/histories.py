@@ -8,9 +8,10 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 
 from services.audit.archive.history import History, from_archive
-from services.audit.archive.timeline import line
-from services.audit.intake.claims import differences
+from services.audit.archive.timeline import Line, line
+from services.audit.intake.claims import ClaimAsTold, differences
 from shared.eventstore.record import Record, canonical, parse
+from shared.web.answers import Page, gives
 from shared.web.caller import allow
 from shared.web.command import store_of, unknown
 from shared.web.fields import Name, PersonRef
@@ -20,6 +21,42 @@ from shared.web.problem import Problem, of_rejection
 from shared.web.routes import router
 
 api = router("审计")
+
+
+class LocatedRecord(msgspec.Struct, frozen=True):
+    """Where a record stands: `record` is as it was first written, `leaf` its hash in the service's log."""
+
+    service: str
+    position: int
+    leaf: str
+    record: Record
+
+
+class ClaimHistory(msgspec.Struct, frozen=True):
+    claim: ClaimAsTold
+    proofs: str
+    timeline: tuple[Line, ...]
+    items: tuple[LocatedRecord, ...]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    claim_id: str
+    identical: bool
+    findings: tuple[str, ...]
+
+
+class Access(msgspec.Struct, frozen=True):
+    """`at` is the business clock; `requester` is the client that asked."""
+
+    at: datetime
+    recorded_at: datetime
+    client: str
+    user: str | None
+    requester: str
+    person_ids: tuple[str, ...]
+    fields: tuple[str, ...]
+    purpose: str
+    revealed: bool
 
 
 async def history_of(request: Request, claim_id: str, as_of: datetime | None) -> History:
@@ -33,6 +70,7 @@ async def history_of(request: Request, claim_id: str, as_of: datetime | None) ->
 
 @api.get("/claims/{claim_id}/history", summary="申请的完整历史，跨服务，可指定时点")
 @allow("auditor", "city", "ops")
+@gives(ClaimHistory)
 async def history(request: Request, claim_id: str, as_of: datetime | None = None) -> Response:
     found = await history_of(request, claim_id, as_of)
     items = b",".join(
@@ -49,6 +87,7 @@ async def history(request: Request, claim_id: str, as_of: datetime | None = None
 
 @api.get("/claims/{claim_id}/comparison", summary="事件所述与补贴服务所示是否一致")
 @allow("auditor", "city", "ops")
+@gives(Comparison)
 async def comparison(request: Request, claim_id: str) -> Response:
     found = await history_of(request, claim_id, None)
     try:
@@ -57,7 +96,7 @@ async def comparison(request: Request, claim_id: str) -> Response:
         raise Problem(503, "subsidy_unavailable", "补贴服务暂时不可用，请稍后重试") from None
     findings = ["补贴服务没有这个申请"] if shown is None else differences(found.claim, shown)
     return Response(
-        msgspec.json.encode({"claim_id": claim_id, "identical": not findings, "findings": findings}),
+        msgspec.json.encode(Comparison(claim_id, not findings, tuple(findings))),
         media_type="application/json",
     )
 
@@ -75,6 +114,7 @@ ACCESSES = """
 
 @api.get("/access-log", summary="查阅个人信息的记录，从新到旧")
 @allow("auditor")
+@gives(Page[Access], headers=("Link",))
 async def access_log(
     request: Request,
     person_id: PersonRef | None = None,
@@ -94,5 +134,5 @@ async def access_log(
 def _access(record: Record) -> bytes:
     told = msgspec.json.decode(record.payload)
     told.pop("type")
-    who = {"client": record.actor.client, "user": record.actor.user}
-    return msgspec.json.encode({"at": record.occurred_at, "recorded_at": record.recorded_at, **who, **told})
+    access = Access(record.occurred_at, record.recorded_at, record.actor.client, record.actor.user, **told)
+    return msgspec.json.encode(access)

@@ -11,8 +11,11 @@ from fastapi.responses import Response
 
 from services.audit.api.histories import history_of
 from services.audit.archive.heads import seen
-from services.audit.archive.proofs import AT_ONCE, prove
+from services.audit.archive.proofs import AT_ONCE, LogProof, prove
+from shared.proof.evidence import Evidence
+from shared.proof.heads import SignedHead
 from shared.proof.merkle import leaf_hash
+from shared.web.answers import Page, gives
 from shared.web.caller import allow
 from shared.web.command import store_of
 from shared.web.lists import paged
@@ -27,6 +30,24 @@ LAST = 2**53 - 1
 """The largest integer that every reader of JSON keeps exact."""
 
 Size = Annotated[int | None, Query(ge=1, le=LAST)]
+
+
+class ClaimProofs(msgspec.Struct, frozen=True):
+    claim_id: str
+    logs: tuple[LogProof, ...]
+
+
+class Heads(msgspec.Struct, frozen=True):
+    """`unavailable` names the services that did not answer; only where no service is asked for."""
+
+    items: tuple[SignedHead, ...]
+    next: str | None
+    unavailable: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    position: int
+    leaf: str
 
 
 def _json(value: object) -> Response:
@@ -58,6 +79,7 @@ def _unavailable(who: str) -> Problem:
 
 @api.get("/claims/{claim_id}/proofs", summary="申请历史的证明：各服务的日志头、包含性证明和完整性声明，可离线验证")
 @allow(*READERS)
+@gives(ClaimProofs)
 async def claim_proofs(request: Request, claim_id: str) -> Response:
     """With the records of `/v1/claims/{id}/history` this is all that a verification needs."""
     found = await history_of(request, claim_id, None)
@@ -65,7 +87,7 @@ async def claim_proofs(request: Request, claim_id: str) -> Response:
         logs = await prove(request.app.state.peers, found)
     except PeerUnavailable:
         raise _unavailable("有服务") from None
-    return _json({"claim_id": claim_id, "logs": logs})
+    return _json(ClaimProofs(claim_id, tuple(logs)))
 
 
 @api.get(
@@ -73,6 +95,7 @@ async def claim_proofs(request: Request, claim_id: str) -> Response:
     summary="各服务最新的已签名日志头；指定 service 时为该服务的日志头，从新到旧；source=seen 为审计所收存的",
 )
 @allow(*READERS)
+@gives(Heads, headers=("Link",), refuses=(404,))
 async def heads(
     request: Request,
     service: str | None = None,
@@ -105,6 +128,7 @@ async def heads(
 
 @api.get("/log/proofs", summary="某一服务若干事件流在同一已签名日志头下的证明")
 @allow(*READERS)
+@gives(Evidence, refuses=(404,))
 async def proofs(
     request: Request,
     service: str,
@@ -120,6 +144,7 @@ async def proofs(
 
 @api.get("/log/leaves", summary="档案所收到的叶散列：某一日志的独立见证")
 @allow(*READERS)
+@gives(Page[Leaf])
 async def leaves(
     request: Request,
     log_id: UUID,
@@ -133,6 +158,6 @@ async def leaves(
         after,
         limit,
     )
-    items = [{"position": row["position"], "leaf": leaf_hash(row["record"]).hex()} for row in rows]
+    items = tuple(Leaf(row["position"], leaf_hash(row["record"]).hex()) for row in rows)
     following = str(rows[-1]["position"]) if len(rows) == limit else None
-    return _json({"items": items, "next": following})
+    return _json(Page(items, following))

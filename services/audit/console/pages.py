@@ -25,7 +25,7 @@ from shared.web.routes import GuardedRoute
 
 log = structlog.get_logger(__name__)
 
-api = APIRouter(tags=["控制台"], route_class=GuardedRoute)
+api = APIRouter(tags=["控制台"], route_class=GuardedRoute, include_in_schema=False)
 
 PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),

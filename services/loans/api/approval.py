@@ -27,11 +27,13 @@ from services.loans.domain.entry import (
 )
 from services.loans.domain.entry import decide as decide_entry
 from services.loans.intake.judging import facts_needed, judged_by
+from services.loans.projections.lists import ShownBatch
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import WhitelistEntryId
+from shared.web.answers import carries_out
 from shared.web.caller import allow, caller_of
 from shared.web.command import command, store_of, unknown
 from shared.web.problem import of_rejection
@@ -42,6 +44,7 @@ api = router("白名单批次")
 
 @api.post("/whitelist/batches/{batch_id}/approval", summary="批准：由审核人以外的另一人作出")
 @allow("district:*/approver")
+@carries_out(ShownBatch)
 async def approve(request: Request, batch_id: BatchPath, body: Decision) -> Response:
     person = caller_of(request).person
     reasons_given(body)

@@ -31,6 +31,7 @@ from services.loans.intake.facts import (
     PersonFact,
 )
 from services.loans.intake.judging import facts_needed, judged_by
+from services.loans.projections.lists import ListedBatch, ShownBatch
 from services.loans.projections.lists import batch as shown_batch
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs, fact_of
@@ -38,6 +39,7 @@ from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.districts import District
 from shared.values.ids import ConsentId, OrganisationId, PersonId, WhitelistBatchId, WhitelistEntryId, new_id, uuid7
+from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Code, ConsentRef, Day, OrganisationRef, PersonRef, Text
@@ -77,8 +79,14 @@ class _FactMissing(Exception):
     """A fact about an id of the body has not arrived, or there is no such thing."""
 
 
-@api.post("/whitelist/batches", status_code=201, summary="推荐一批创业者")
+@api.post(
+    "/whitelist/batches",
+    status_code=201,
+    summary="推荐一批创业者",
+    description=("由载体推荐，每人须有向银行推荐的有效授权。`valid_until` 最迟为 24 个月后，当日有效。"),
+)
 @allow("carrier:*")
+@carries_out(ShownBatch)
 async def recommend(request: Request, body: NewBatch) -> Response:
     carrier_code = acting_for(request, "carrier")
     batch_id = WhitelistBatchId(new_id("wlb", uuid7()))
@@ -154,6 +162,7 @@ def _named(body: NewBatch, carrier_code: str) -> list[Named]:
 
 @api.post("/whitelist/batches/{batch_id}/review", summary="审核：建议批准或不予批准")
 @allow("district:*/reviewer")
+@carries_out(ShownBatch)
 async def review(request: Request, batch_id: BatchPath, body: Decision) -> Response:
     person = caller_of(request).person
     reasons_given(body)
@@ -210,12 +219,14 @@ def shown(work: Work, batch_id: str, status: int = 200) -> Answer:
 
 @api.get("/whitelist/batches", summary="推荐批次列表")
 @allow("carrier:*", "district:*/*", "city", "auditor")
+@lists(ListedBatch)
 async def listed(request: Request, status: str | None = None) -> Response:
     return await page(request, "whitelist_batch", [*facets(status=status), *own_facets(request)])
 
 
 @api.get("/whitelist/batches/{batch_id}", summary="推荐批次")
 @allow("carrier:*", "district:*/*", "city", "auditor")
+@shows(ShownBatch, changes_by_day=True)
 async def read(request: Request, batch_id: BatchPath) -> Response:
     store = store_of(request)
     batch = (await store.look(Needs(streams=(batch_id,)))).state(BATCH, batch_id)

@@ -4,6 +4,9 @@ It answers from the row that the entry's events write in their own transaction, 
 no check says yes. One grouped look-up by key, no event, no model of the answer.
 """
 
+from datetime import date, datetime
+
+import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -11,6 +14,7 @@ from services.loans.api.fields import acting_for
 from services.loans.domain.entry import WHITELIST, WhitelistRow, whitelist_key
 from shared.eventstore.needs import Needs
 from shared.values.calendar import shanghai_date
+from shared.web.answers import gives
 from shared.web.body import declares, read_body
 from shared.web.caller import allow
 from shared.web.command import store_of
@@ -26,9 +30,25 @@ class Question(Body):
     organisation_id: OrganisationRef
 
 
-@api.post("/whitelist/check", summary="核验是否在白名单中", openapi_extra=declares(Question))
+class Listing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`entry_id` and `valid_until` only where `listed`. Written by hand below: this is the hottest path."""
+
+    listed: bool
+    as_of: datetime
+    entry_id: str | None = None
+    valid_until: date | None = None
+
+
+@api.post(
+    "/whitelist/check",
+    operation_id="checkWhitelist",
+    summary="核验是否在白名单中",
+    description="答案总是当前的：撤销一经受理，即不再答 `listed: true`。",
+    openapi_extra=declares(Question),
+)
 @allow("bank:*")
 @signed
+@gives(Listing)
 async def check(request: Request) -> Response:
     bank = acting_for(request, "bank")
     asked = await read_body(request, Question)

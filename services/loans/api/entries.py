@@ -14,11 +14,13 @@ from services.loans.domain.entry import (
     SuspendEntry,
     decide,
 )
+from services.loans.projections.lists import ShownEntry
 from services.loans.projections.lists import entry as shown
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
+from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Text
@@ -41,6 +43,7 @@ class Reason(Body):
 
 @api.post("/whitelist/entries/{entry_id}:suspend", summary="暂停一条白名单记录")
 @allow(*KEEPERS)
+@carries_out(ShownEntry)
 async def suspend(request: Request, entry_id: EntryPath, body: Reason) -> Response:
     cause, by = _signed(request)
 
@@ -52,6 +55,7 @@ async def suspend(request: Request, entry_id: EntryPath, body: Reason) -> Respon
 
 @api.post("/whitelist/entries/{entry_id}:revoke", summary="撤销一条白名单记录")
 @allow(*KEEPERS)
+@carries_out(ShownEntry)
 async def revoke(request: Request, entry_id: EntryPath, body: Reason) -> Response:
     cause, by = _signed(request)
 
@@ -97,6 +101,7 @@ def _visible(request: Request, terms: EntryInEffect) -> bool:
 @api.get("/whitelist/entries", summary="白名单记录列表")
 @allow(*READERS)
 @signed
+@lists(ShownEntry)
 async def listed(request: Request, status: str | None = None) -> Response:
     return await page(request, "whitelist_entry", [*facets(status=status), *own_facets(request)])
 
@@ -104,6 +109,7 @@ async def listed(request: Request, status: str | None = None) -> Response:
 @api.get("/whitelist/entries/{entry_id}", summary="白名单记录")
 @allow(*READERS)
 @signed
+@shows(ShownEntry, changes_by_day=True)
 async def read(request: Request, entry_id: EntryPath) -> Response:
     work = await store_of(request).look(Needs(streams=(entry_id,)))
     entry = work.state(ENTRY, entry_id)

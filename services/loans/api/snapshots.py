@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from services.loans.api.fields import SnapshotPath, acting_for
 from shared.values.calendar import shanghai_date
 from shared.values.ids import new_id, uuid7
+from shared.web.answers import Page, gives
 from shared.web.caller import allow
 from shared.web.command import store_of, unknown
 from shared.web.problem import of_rejection
@@ -22,7 +23,7 @@ from shared.web.routes import router
 from shared.web.signing.declared import signed
 from shared.web.signing.digests import sm3
 from shared.web.signing.guard import Guard
-from shared.web.signing.statements import signed_statement
+from shared.web.signing.statements import Signature, signed_statement
 
 api = router("白名单快照")
 
@@ -45,9 +46,34 @@ class SnapshotHead(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
-@api.post("/whitelist/snapshots", status_code=201, summary="生成当日白名单快照")
+class SignedSnapshot(msgspec.Struct, frozen=True):
+    """The shape of a `SignedStatement` whose statement is a head."""
+
+    statement: SnapshotHead
+    signatures: tuple[Signature, ...]
+
+
+class SnapshotEntry(msgspec.Struct, frozen=True):
+    entry_id: str
+    person_id: str
+    organisation_id: str
+    valid_until: date
+
+
+class SnapshotContent(msgspec.Struct, frozen=True):
+    items: tuple[SnapshotEntry, ...]
+
+
+@api.post(
+    "/whitelist/snapshots",
+    status_code=201,
+    summary="生成当日白名单快照",
+    description="每家银行每日一份，当日已有则返回原件（200）。",
+)
 @allow("bank:*")
 @signed
+@gives(SignedSnapshot)
+@gives(SignedSnapshot, status=200)
 async def take(request: Request) -> Response:
     """The head of today's snapshot, taken now if there is none yet."""
     bank, pool = acting_for(request, "bank"), store_of(request).pool
@@ -88,6 +114,7 @@ async def take(request: Request) -> Response:
 @api.get("/whitelist/snapshots", summary="白名单快照列表")
 @allow("bank:*")
 @signed
+@gives(Page[SignedSnapshot])
 async def listed(request: Request) -> Response:
     rows = await store_of(request).pool.fetch(
         "select head from whitelist_snapshot where bank = $1 order by taken_on desc limit $2",
@@ -100,6 +127,7 @@ async def listed(request: Request) -> Response:
 @api.get("/whitelist/snapshots/{snapshot_id}", summary="白名单快照的摘要与签名")
 @allow("bank:*")
 @signed
+@gives(SignedSnapshot)
 async def read(request: Request, snapshot_id: SnapshotPath) -> Response:
     return _json(await _part(request, "head", snapshot_id))
 
@@ -107,6 +135,7 @@ async def read(request: Request, snapshot_id: SnapshotPath) -> Response:
 @api.get("/whitelist/snapshots/{snapshot_id}/content", summary="白名单快照的内容")
 @allow("bank:*")
 @signed
+@gives(SnapshotContent)
 async def content(request: Request, snapshot_id: SnapshotPath) -> Response:
     """The bytes whose digest the head names."""
     return _json(await _part(request, "content", snapshot_id))

@@ -7,6 +7,7 @@ from fastapi.responses import Response
 from pydantic import AfterValidator
 
 from services.notify.domain.message import MESSAGE, ReadMessage, decide
+from services.notify.projections.lists import ShownMessage
 from services.notify.projections.lists import message as shown
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
@@ -14,6 +15,7 @@ from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import parse_id
 from shared.values.rejected import Invalid
+from shared.web.answers import carries_out, lists, shows
 from shared.web.behalf import OnBehalfOf, not_theirs
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
@@ -43,6 +45,7 @@ def _must_be_theirs(request: Request, behalf: str | None, person_id: str) -> Non
 
 @api.get("/messages", summary="消息列表，新的在前")
 @allow(*READERS)
+@lists(ShownMessage)
 async def listed(
     request: Request,
     person_id: str | None = None,
@@ -60,6 +63,7 @@ async def listed(
 
 @api.get("/messages/{message_id}", summary="消息")
 @allow(*READERS)
+@shows(ShownMessage)
 async def one(request: Request, message_id: MessagePath, behalf: OnBehalfOf = None) -> Response:
     work = await store_of(request).look(Needs(streams=(message_id,)))
     message = work.state(MESSAGE, message_id)
@@ -72,6 +76,7 @@ async def one(request: Request, message_id: MessagePath, behalf: OnBehalfOf = No
 
 @api.post("/messages/{message_id}:read", summary="标为已读")
 @allow("app")
+@carries_out(ShownMessage)
 async def read(request: Request, message_id: MessagePath, behalf: OnBehalfOf = None) -> Response:
     sent = (await store_of(request).look(Needs(streams=(message_id,)))).state(MESSAGE, message_id).sent
     if sent is None:

@@ -3,7 +3,9 @@
 import msgspec
 from fastapi.responses import Response
 
+from services.notify.domain.template import Template
 from services.notify.templates import catalogue
+from shared.web.answers import Page, gives
 from shared.web.caller import allow
 from shared.web.routes import router
 
@@ -12,6 +14,7 @@ api = router("模板")
 
 @api.get("/templates", summary="消息模板")
 @allow("app", "city", "ops", "auditor")
+@gives(Page[Template])
 async def listed() -> Response:
-    body = {"items": list(catalogue().templates.values()), "next": None}
+    body = Page(tuple(catalogue().templates.values()), None)
     return Response(msgspec.json.encode(body), media_type="application/json")

@@ -21,14 +21,16 @@ from services.registry.domain.client import (
     SuspendClient,
     decide,
 )
+from services.registry.projections.lists import ClientShown
 from services.registry.projections.lists import client as shown
 from services.registry.public_keys import PublicKey
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.ids import new_id, uuid7
+from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import allow, caller_of
-from shared.web.command import answer, command, store_of, unknown
+from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Name, Text
 from shared.web.lists import page
 from shared.web.problem import FieldValueError, of_rejection
@@ -73,6 +75,7 @@ class Suspension(Body):
 
 @api.post("/clients", status_code=201, summary="申请登记客户端")
 @allow(*STAFF)
+@carries_out(ClientShown)
 async def request_client(request: Request, body: NewClient) -> Response:
     person = caller_of(request).person
     id = new_id(CLIENT.prefix, uuid7())
@@ -97,8 +100,9 @@ async def _carry_out(request: Request, id: str, chosen: ClientCommand, status: i
     return await command(request, Needs(streams=(id,)), handle)
 
 
-@api.post("/clients/{client_id}/keys", status_code=201, summary="提交客户端公钥")
+@api.post("/clients/{client_id}/keys", status_code=201, summary="提交客户端公钥", operation_id="submitClientKey")
 @allow(*STAFF)
+@carries_out(ClientShown)
 async def submit_key(request: Request, client_id: ClientPath, body: NewKey) -> Response:
     person, key = caller_of(request).person, body.public_key.checked("/public_key")
     chosen = SubmitKey(key.kid, body.use, key.algorithm, key.jwk(), person)
@@ -107,36 +111,42 @@ async def submit_key(request: Request, client_id: ClientPath, body: NewKey) -> R
 
 @api.post("/clients/{client_id}:approve", summary="批准客户端（须由另一人）")
 @allow(*STAFF)
+@carries_out(ClientShown)
 async def approve(request: Request, client_id: ClientPath) -> Response:
     return await _carry_out(request, client_id, ApproveClient(caller_of(request).person))
 
 
 @api.post("/clients/{client_id}/keys/{kid}:approve", summary="批准公钥（须由另一人）")
 @allow(*STAFF)
+@carries_out(ClientShown)
 async def approve_key(request: Request, client_id: ClientPath, kid: str) -> Response:
     return await _carry_out(request, client_id, ApproveKey(kid, caller_of(request).person))
 
 
 @api.post("/clients/{client_id}/keys/{kid}:revoke", summary="吊销公钥")
 @allow(*STAFF)
+@carries_out(ClientShown)
 async def revoke_key(request: Request, client_id: ClientPath, kid: str) -> Response:
     return await _carry_out(request, client_id, RevokeKey(kid, caller_of(request).person))
 
 
 @api.post("/clients/{client_id}:suspend", summary="停用客户端")
 @allow(*STAFF)
+@carries_out(ClientShown)
 async def suspend(request: Request, client_id: ClientPath, body: Suspension) -> Response:
     return await _carry_out(request, client_id, SuspendClient(caller_of(request).person, body.reason))
 
 
 @api.post("/clients/{client_id}:resume", summary="恢复客户端")
 @allow(*STAFF)
+@carries_out(ClientShown)
 async def resume(request: Request, client_id: ClientPath) -> Response:
     return await _carry_out(request, client_id, ResumeClient(caller_of(request).person))
 
 
 @api.get("/clients", summary="客户端列表")
 @allow(*READERS)
+@lists(ClientShown)
 async def listed(
     request: Request, status: Filter = None, client_id: Annotated[ClientName | None, Query()] = None
 ) -> Response:
@@ -145,9 +155,10 @@ async def listed(
 
 @api.get("/clients/{client_id}", summary="客户端")
 @allow(*READERS)
+@shows(ClientShown)
 async def read(request: Request, client_id: ClientPath) -> Response:
     work = await store_of(request).look(Needs(streams=(client_id,)))
     if not work.exists(client_id):
         raise of_rejection(unknown("客户端"))
     found = answer(work, client_id, shown(client_id, work.state(CLIENT, client_id)))
-    return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.version}"'})
+    return current(request, found)

@@ -1,7 +1,9 @@
 """`/v1/consents`: a person's separate consent to one purpose towards one kind of recipient, and taking it back."""
 
+from datetime import date
 from typing import Literal
 
+import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -12,6 +14,7 @@ from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import ConsentId, new_id, uuid7
+from shared.web.answers import carries_out
 from shared.web.caller import allow
 from shared.web.command import answer, command, unknown
 from shared.web.fields import PersonRef
@@ -34,21 +37,37 @@ class Withdrawal(Body):
     person_id: PersonRef
 
 
-def shown(person_id: str, consent_id: ConsentId, person: Person) -> dict[str, object]:
+class ConsentShown(msgspec.Struct, frozen=True):
+    id: str
+    person_id: str
+    purpose: str
+    recipient: str
+    status: Literal["given", "withdrawn"]
+    given_on: date
+    withdrawn_on: date | None
+
+
+def shown(person_id: str, consent_id: ConsentId, person: Person) -> ConsentShown:
     consent = person.consents[consent_id]
-    return {
-        "id": consent_id,
-        "person_id": person_id,
-        "purpose": consent.purpose,
-        "recipient": consent.recipient,
-        "status": consent.status,
-        "given_on": consent.given_on,
-        "withdrawn_on": consent.withdrawn_on,
-    }
+    return ConsentShown(
+        consent_id,
+        person_id,
+        consent.purpose,
+        consent.recipient,
+        consent.status,
+        consent.given_on,
+        consent.withdrawn_on,
+    )
 
 
-@api.post("/consents", status_code=201, summary="作出授权")
+@api.post(
+    "/consents",
+    status_code=201,
+    summary="作出授权",
+    description="对一项用途、一类接收方的单独同意（个人信息保护法第二十三条）；已有有效授权时原样返回。",
+)
 @allow(*TAKERS)
+@carries_out(ConsentShown)
 async def give(request: Request, body: NewConsent) -> Response:
     person_id = body.person_id
     new = ConsentId(new_id("con", uuid7()))
@@ -67,8 +86,11 @@ async def give(request: Request, body: NewConsent) -> Response:
     return await command(request, Needs(streams=(person_id,)), handle, on_behalf_of=person_id)
 
 
-@api.post("/consents/{consent_id}:withdraw", summary="撤回授权")
+@api.post(
+    "/consents/{consent_id}:withdraw", summary="撤回授权", description="撤回后，以此授权进入白名单的记录随即失效。"
+)
 @allow(*TAKERS)
+@carries_out(ConsentShown)
 async def withdraw(request: Request, consent_id: ConsentPath, body: Withdrawal) -> Response:
     person_id = body.person_id
     consent = ConsentId(consent_id)

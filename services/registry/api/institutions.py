@@ -12,12 +12,14 @@ from services.registry.domain.institution import (
     RegisterInstitution,
     decide,
 )
+from services.registry.projections.lists import InstitutionShown
 from services.registry.projections.lists import institution as shown
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import InstitutionId, ProjectId, new_id, uuid7
+from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import Caller, allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Day, District, Name, ProjectRef
@@ -52,6 +54,7 @@ def approves_for(caller: Caller) -> tuple[str, ...]:
 
 @api.post("/institutions", status_code=201, summary="登记培训机构")
 @allow("city", "district:*/approver")
+@carries_out(InstitutionShown)
 async def register(request: Request, body: NewInstitution) -> Response:
     caller = caller_of(request)
     institution_id = InstitutionId(new_id(INSTITUTION.prefix, uuid7()))
@@ -76,8 +79,14 @@ async def register(request: Request, body: NewInstitution) -> Response:
     return await command(request, Needs(unique=((CODE, body.code),)), handle, location="/v1/institutions/{id}")
 
 
-@api.post("/institutions/{institution_id}/qualifications", status_code=201, summary="授予培训项目资质（本区审批）")
+@api.post(
+    "/institutions/{institution_id}/qualifications",
+    status_code=201,
+    summary="授予培训项目资质（本区审批）",
+    operation_id="grantQualification",
+)
 @allow("district:*/approver")
+@carries_out(InstitutionShown)
 async def grant(request: Request, institution_id: InstitutionPath, body: NewQualification) -> Response:
     caller = caller_of(request)
     _ = caller.person  # an approval is a person's, never a system's
@@ -95,12 +104,14 @@ async def grant(request: Request, institution_id: InstitutionPath, body: NewQual
 
 @api.get("/institutions", summary="培训机构列表")
 @allow(*READERS)
+@lists(InstitutionShown)
 async def listed(request: Request, district: Filter = None, kind: Filter = None, code: Filter = None) -> Response:
     return await page(request, "institution", facets(district=district, kind=kind, code=code))
 
 
 @api.get("/institutions/{institution_id}", summary="培训机构")
 @allow(*READERS)
+@shows(InstitutionShown)
 async def read(request: Request, institution_id: InstitutionPath) -> Response:
     work = await store_of(request).look(Needs(streams=(institution_id,)))
     if not work.exists(institution_id):

@@ -12,12 +12,14 @@ from services.registry.domain.organisation import (
     RoleKind,
     decide,
 )
+from services.registry.projections.lists import OrganisationShown
 from services.registry.projections.lists import organisation as shown
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import OrganisationId, PersonId, new_id, uuid7
+from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import allow
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Area, CreditCode, Day, Name, PersonRef
@@ -54,6 +56,7 @@ class Deregistration(Body):
 
 @api.post("/organisations", status_code=201, summary="登记组织")
 @allow(*REGISTRARS)
+@carries_out(OrganisationShown)
 async def register(request: Request, body: NewOrganisation) -> Response:
     organisation_id = OrganisationId(new_id("org", uuid7()))
 
@@ -79,8 +82,9 @@ async def register(request: Request, body: NewOrganisation) -> Response:
     return await command(request, needs, handle, location="/v1/organisations/{id}")
 
 
-@api.post("/organisations/{organisation_id}/roles", status_code=201, summary="登记角色")
+@api.post("/organisations/{organisation_id}/roles", status_code=201, summary="登记角色", operation_id="recordRole")
 @allow(*REGISTRARS)
+@carries_out(OrganisationShown)
 async def record_role(request: Request, organisation_id: OrganisationPath, body: NewRole) -> Response:
     def handle(work: Work) -> Answer | Rejection:
         if not work.exists(body.person_id):
@@ -101,6 +105,7 @@ async def record_role(request: Request, organisation_id: OrganisationPath, body:
 
 @api.post("/organisations/{organisation_id}:deregister", summary="登记注销")
 @allow("city")
+@carries_out(OrganisationShown)
 async def deregister(request: Request, organisation_id: OrganisationPath, body: Deregistration) -> Response:
     def handle(work: Work) -> Answer | Rejection:
         today = shanghai_date(work.now)
@@ -116,6 +121,7 @@ async def deregister(request: Request, organisation_id: OrganisationPath, body: 
 
 @api.get("/organisations", summary="组织列表")
 @allow("city", "auditor", "ops", "district:*/*")
+@lists(OrganisationShown)
 async def listed(
     request: Request, status: Filter = None, district: Filter = None, credit_code: Filter = None
 ) -> Response:
@@ -124,6 +130,7 @@ async def listed(
 
 @api.get("/organisations/{organisation_id}", summary="组织")
 @allow(*READERS)
+@shows(OrganisationShown)
 async def read(request: Request, organisation_id: OrganisationPath) -> Response:
     work = await store_of(request).look(Needs(streams=(organisation_id,)))
     if not work.exists(organisation_id):

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from services.registry.api.fields import PersonPath
+from services.registry.api.person_view import Disclosed, Disclosures, Matched, PersonFound, PersonShown, shown
 from services.registry.domain.disclosure import DISCLOSURE, PersonalDataDisclosed, Purpose
 from services.registry.domain.person import (
     PERSON,
@@ -34,6 +35,7 @@ from shared.values.identity_number import IdentityNumber, mask, parse_identity_n
 from shared.values.ids import PersonId, new_id, uuid7
 from shared.values.personal import Redacted, Sealed
 from shared.values.rejected import Invalid
+from shared.web.answers import carries_out, gives, shows
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Day, Mobile, Name, PersonRef
@@ -100,19 +102,9 @@ async def parsed(request: Request, text: str) -> IdentityNumber:
     return found
 
 
-def shown(id: str, person: Person) -> dict[str, object]:
-    return {
-        "id": id,
-        "status": person.status,
-        "retained_until": person.retained_until,
-        "identity_kind": person.identity_kind,
-        "categories": person.categories,
-        "consents": [{"id": key, **msgspec.structs.asdict(consent)} for key, consent in person.consents.items()],
-    }
-
-
 @api.post("/persons", status_code=201, summary="登记人员")
 @allow(*REGISTRARS)
+@carries_out(PersonShown)
 async def register(request: Request, body: NewPerson) -> Response:
     number = await parsed(request, body.identity_number)
     key = index_of(request).key(number.number)
@@ -143,6 +135,7 @@ async def register(request: Request, body: NewPerson) -> Response:
 
 @api.post("/persons:lookup", summary="按证件号码查找人员")
 @allow(*REGISTRARS)
+@gives(PersonFound, refuses=(404,))
 async def lookup(request: Request, body: IdentityQuestion) -> Response:
     number = await parsed(request, body.identity_number)
     key = index_of(request).key(number.number)
@@ -150,11 +143,12 @@ async def lookup(request: Request, body: IdentityQuestion) -> Response:
     holder = work.holder(IdentityIndex.SCOPE, key)
     if holder is None:
         raise of_rejection(unknown("人员"))
-    return Response(b'{"id":"%s"}' % holder.encode(), media_type="application/json")
+    return Response(msgspec.json.encode(PersonFound(holder)), media_type="application/json")
 
 
 @api.get("/persons/{person_id}", summary="人员（不含个人信息）")
 @allow(*REGISTRARS, "service:*", "auditor")
+@shows(PersonShown)
 async def read(request: Request, person_id: PersonPath) -> Response:
     work = await store_of(request).look(Needs(streams=(person_id,)))
     if not work.exists(person_id):
@@ -163,28 +157,40 @@ async def read(request: Request, person_id: PersonPath) -> Response:
     return current(request, found)
 
 
-@api.post("/persons/{person_id}:report-death", summary="登记死亡")
+@api.post("/persons/{person_id}:report-death", summary="登记死亡", operation_id="reportDeath")
 @allow("city")
+@carries_out(PersonShown)
 async def report_death(request: Request, person_id: PersonPath, body: Death) -> Response:
     return await _decided(request, person_id, lambda today: ReportDeath(body.died_on, today))
 
 
-@api.post("/persons/{person_id}:restrict", summary="限制处理：只存储，不再使用")
+@api.post(
+    "/persons/{person_id}:restrict",
+    summary="限制处理：只存储，不再使用",
+    description="限制后只存储不使用（个人信息保护法第四十七条）。",
+)
 @allow("city")
+@carries_out(PersonShown)
 async def restrict(request: Request, person_id: PersonPath, body: Restriction) -> Response:
     by = caller_of(request).person
     return await _decided(request, person_id, lambda today: RestrictPerson(body.ground, by, today))
 
 
-@api.post("/persons/{person_id}:lift-restriction", summary="解除限制")
+@api.post("/persons/{person_id}:lift-restriction", summary="解除限制", operation_id="liftRestriction")
 @allow("city")
+@carries_out(PersonShown)
 async def lift_restriction(request: Request, person_id: PersonPath) -> Response:
     by = caller_of(request).person
     return await _decided(request, person_id, lambda today: LiftRestriction(by, today))
 
 
-@api.post("/persons/{person_id}:erase", summary="删除个人信息：由限制人以外的另一人决定，不可恢复")
+@api.post(
+    "/persons/{person_id}:erase",
+    summary="删除个人信息：由限制人以外的另一人决定，不可恢复",
+    description="依法须留存的，期满后自动删除；此前保持限制处理。",
+)
 @allow("city")
+@carries_out(PersonShown)
 async def erase(request: Request, person_id: PersonPath) -> Response:
     """Where a record has to be kept by law, the person stays restricted until that ends, and is erased then."""
     by = caller_of(request).person
@@ -210,6 +216,7 @@ async def _decided(request: Request, person_id: str, wanted: Callable[[date], Pe
 
 @api.post("/persons/{person_id}:match", summary="姓名是否属于此人（只答是或否，留痕）")
 @allow("service:*")
+@gives(Matched, refuses=(409,))
 async def match(request: Request, person_id: PersonPath, body: MatchQuestion) -> Response:
     work = await store_of(request).look(Needs(streams=(person_id,)))
     if not work.exists(person_id):
@@ -218,11 +225,12 @@ async def match(request: Request, person_id: PersonPath, body: MatchQuestion) ->
     name = await _opened(request, work, person_id, "name")
     matches = name == body.name
     await _record(request, [person_id], ["name"], body.purpose, revealed=False)
-    return Response(b'{"matches":%s}' % (b"true" if matches else b"false"), media_type="application/json")
+    return Response(msgspec.json.encode(Matched(matches)), media_type="application/json")
 
 
 @api.post("/persons:disclose", summary="为指定用途提供姓名和遮蔽后的证件号码（留痕）")
 @allow("service:subsidy", "service:loans")
+@gives(Disclosures, refuses=(409,))
 async def disclose(request: Request, body: DisclosureRequest) -> Response:
     work = await store_of(request).look(Needs(streams=tuple(body.person_ids)))
     items = []
@@ -233,9 +241,9 @@ async def disclose(request: Request, body: DisclosureRequest) -> Response:
         name = await _opened(request, work, person_id, "name")
         number = await _opened(request, work, person_id, "identity_number")
         masked = str(number) if isinstance(number, Redacted) else mask(str(number))
-        items.append({"person_id": person_id, "name": str(name), "masked_identity_number": masked})
+        items.append(Disclosed(person_id, str(name), masked))
     await _record(request, body.person_ids, ["name", "masked_identity_number"], body.purpose, revealed=True)
-    return Response(msgspec.json.encode({"items": items}), media_type="application/json")
+    return Response(msgspec.json.encode(Disclosures(tuple(items))), media_type="application/json")
 
 
 def _may_be_used(person: Person, purpose: Purpose) -> None:

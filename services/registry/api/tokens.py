@@ -15,6 +15,7 @@ from services.registry.tokens.assertions import ALGORITHMS, claimed, verified
 from services.registry.tokens.signing import ALGORITHM, TOKEN_SECONDS, SigningKeys
 from shared.eventstore.needs import Needs
 from shared.values.ids import uuid7
+from shared.web.answers import gives
 from shared.web.caller import PUBLIC, allow, caller_of
 from shared.web.command import store_of
 from shared.web.problem import Problem
@@ -38,14 +39,44 @@ DESCRIBED = {
                     "properties": {
                         "grant_type": {"const": GRANT},
                         "client_assertion_type": {"const": ASSERTION_TYPE},
-                        "client_assertion": {"type": "string"},
-                        "scope": {"type": "string"},
+                        "client_assertion": {"type": "string", "examples": ["eyJhbGciOiJFZDI1NTE5In0…"]},
+                        "scope": {"type": "string", "examples": ["bank:demo-a"]},
                     },
                 }
             }
         },
     }
 }
+
+
+class Token(msgspec.Struct, frozen=True):
+    access_token: str
+    token_type: str
+    expires_in: int
+    scope: str
+
+
+class OAuthError(msgspec.Struct, frozen=True):
+    error: str
+    error_description: str
+
+
+class JwkSet(msgspec.Struct, frozen=True):
+    keys: tuple[dict[str, str], ...]
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    issuer: str
+    token_endpoint: str
+    jwks_uri: str
+    response_types_supported: tuple[str, ...]
+    grant_types_supported: tuple[str, ...]
+    token_endpoint_auth_methods_supported: tuple[str, ...]
+    token_endpoint_auth_signing_alg_values_supported: tuple[str, ...]
+
+
+class Published(msgspec.Struct, frozen=True):
+    published: tuple[str, ...]
 
 
 class TokenRefused(Exception):
@@ -57,7 +88,7 @@ class TokenRefused(Exception):
         self.description = description
 
     def response(self) -> Response:
-        body = msgspec.json.encode({"error": self.error, "error_description": self.description})
+        body = msgspec.json.encode(OAuthError(self.error, self.description))
         if self.error != "invalid_client":
             return Response(body, 400, media_type="application/json", headers=UNCACHED)
         headers = {**UNCACHED, "WWW-Authenticate": 'Bearer realm="huchuang"'}
@@ -77,8 +108,11 @@ def signing_keys_of(request: Request) -> SigningKeys:
     return keys
 
 
-@api.post(TOKEN_PATH, summary="换取访问令牌（private_key_jwt）", openapi_extra=DESCRIBED)
+@api.post(TOKEN_PATH, operation_id="issueToken", summary="换取访问令牌（private_key_jwt）", openapi_extra=DESCRIBED)
 @allow(PUBLIC)
+@gives(Token, headers=("Cache-Control",))
+@gives(OAuthError, status=400)
+@gives(OAuthError, status=401, headers=("WWW-Authenticate",))
 async def token(request: Request) -> Response:
     try:
         form = await _form(request)
@@ -87,12 +121,7 @@ async def token(request: Request) -> Response:
     except TokenRefused as refused:
         return refused.response()
     access_token = await _issue(request, str(client.client), scopes)
-    answer = {
-        "access_token": access_token,
-        "token_type": "Bearer",
-        "expires_in": TOKEN_SECONDS,
-        "scope": " ".join(scopes),
-    }
+    answer = Token(access_token, "Bearer", TOKEN_SECONDS, " ".join(scopes))
     return Response(msgspec.json.encode(answer), media_type="application/json", headers=UNCACHED)
 
 
@@ -167,34 +196,41 @@ async def _issue(request: Request, client: str, scopes: tuple[str, ...]) -> str:
     return jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "at+jwt"}, claims, key, algorithms=[ALGORITHM])
 
 
-@api.get(JWKS_PATH, summary="令牌签名公钥（JWKS）")
+@api.get(JWKS_PATH, operation_id="getTokenKeys", summary="令牌签名公钥（JWKS）")
 @allow(PUBLIC)
+@gives(JwkSet, media_type="application/jwk-set+json", headers=("Cache-Control",))
 async def jwks(request: Request) -> Response:
-    body = msgspec.json.encode({"keys": await signing_keys_of(request).published()})
+    body = msgspec.json.encode(JwkSet(tuple(await signing_keys_of(request).published())))
     return Response(body, media_type="application/jwk-set+json", headers={"Cache-Control": "max-age=60"})
 
 
-@api.get("/.well-known/oauth-authorization-server", summary="授权服务元数据（RFC 8414）")
+@api.get(
+    "/.well-known/oauth-authorization-server",
+    operation_id="getAuthorizationServer",
+    summary="授权服务元数据（RFC 8414）",
+)
 @allow(PUBLIC)
+@gives(Metadata, headers=("Cache-Control",))
 async def metadata(request: Request) -> Response:
     issuer = request.app.state.settings.authority
-    body = {
-        "issuer": issuer,
-        "token_endpoint": issuer + TOKEN_PATH,
-        "jwks_uri": issuer + JWKS_PATH,
-        "response_types_supported": [],
-        "grant_types_supported": [GRANT],
-        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
-    }
+    body = Metadata(
+        issuer=issuer,
+        token_endpoint=issuer + TOKEN_PATH,
+        jwks_uri=issuer + JWKS_PATH,
+        response_types_supported=(),
+        grant_types_supported=(GRANT,),
+        token_endpoint_auth_methods_supported=("private_key_jwt",),
+        token_endpoint_auth_signing_alg_values_supported=tuple(ALGORITHMS),
+    )
     return Response(msgspec.json.encode(body), media_type="application/json", headers={"Cache-Control": "max-age=300"})
 
 
 @api.post("/v1/signing-keys:rotate", status_code=201, summary="更换令牌签名密钥（新旧并行）")
 @allow("ops")
+@gives(Published, refuses=(409,))
 async def rotate(request: Request) -> Response:
     _ = caller_of(request).person
     if not await signing_keys_of(request).rotate():
         raise Problem(409, "rotation_in_progress", "上一次更换的新密钥尚未启用，请稍后再试")
-    keys = [key["kid"] for key in await signing_keys_of(request).published()]
-    return Response(msgspec.json.encode({"published": keys}), 201, media_type="application/json")
+    keys = tuple(key["kid"] for key in await signing_keys_of(request).published())
+    return Response(msgspec.json.encode(Published(keys)), 201, media_type="application/json")

@@ -102,7 +102,7 @@ class Consent(msgspec.Struct, frozen=True):
     withdrawn_on: date | None = None
 
     @property
-    def status(self) -> str:
+    def status(self) -> Literal["given", "withdrawn"]:
         return "withdrawn" if self.withdrawn_on else "given"
 
 

@@ -4,7 +4,8 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from services.subsidy.api.claims import APPROVERS, REVIEWERS, Approval, Review, approve, review
-from shared.web.bulk import Bulk, distinct, in_bulk
+from shared.web.answers import gives
+from shared.web.bulk import Bulk, BulkResult, distinct, in_bulk
 from shared.web.caller import allow
 from shared.web.fields import ClaimRef
 from shared.web.routes import router
@@ -22,6 +23,7 @@ class ApprovalOf(Approval):
 
 @api.post("/claims:review", summary="批量审核，逐件给出结果")
 @allow(REVIEWERS)
+@gives(BulkResult, keyed=True)
 async def review_many(request: Request, body: Bulk[ReviewOf]) -> Response:
     """Up to 500 claims; each is decided as `/v1/claims/{id}/review` would, and none harms another."""
     distinct([item.claim_id for item in body.items], "claim_id")
@@ -31,6 +33,7 @@ async def review_many(request: Request, body: Bulk[ReviewOf]) -> Response:
 
 @api.post("/claims:approve", summary="批量批准，逐件给出结果：由审核人以外的另一人作出")
 @allow(APPROVERS)
+@gives(BulkResult, keyed=True)
 async def approve_many(request: Request, body: Bulk[ApprovalOf]) -> Response:
     """Up to 500 claims; each is decided as `/v1/claims/{id}/approval` would, and none harms another."""
     distinct([item.claim_id for item in body.items], "claim_id")

@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from services.subsidy.api.claim_view import CLAIM_VIEW
+from services.subsidy.api.claim_view import CLAIM_VIEW, ShownClaim
 from services.subsidy.domain.budget import line_of
 from services.subsidy.domain.claim import (
     BUDGET,
@@ -40,6 +40,7 @@ from shared.values.calendar import shanghai_date
 from shared.values.districts import District as DistrictCode
 from shared.values.ids import CertificateId, ClaimId, InstitutionId, OrganisationId, PersonId, ProjectId, new_id, uuid7
 from shared.values.personal import Clear
+from shared.web.answers import carries_out, lists, shows
 from shared.web.behalf import OnBehalfOf, acting_for, not_theirs
 from shared.web.body import declares, read_body
 from shared.web.caller import Caller, allow, caller_of
@@ -99,8 +100,19 @@ def places_of(person_id: str) -> tuple[tuple[str, str], ...]:
 # -- submission -------------------------------------------------------------------------------------------------------
 
 
-@api.post("/claims", status_code=201, summary="提交补贴申请", openapi_extra=declares(NewClaim))
+@api.post(
+    "/claims",
+    status_code=201,
+    summary="提交补贴申请",
+    description=(
+        "线上由 app 受理，窗口由受理区受理；由培训机构所在区审核（沪人社规〔2023〕7号）"
+        "。受理后自动初筛，结果列于 `screening`。同一证书同时只能有一件申请，未获批准"
+        "或撤回后可再次申请。"
+    ),
+    openapi_extra=declares(NewClaim),
+)
 @allow("app", "district:*/*")
+@carries_out(ShownClaim)
 async def submit(request: Request) -> Response:
     body = await read_body(request, NewClaim)
     _may_accept(caller_of(request), body)
@@ -216,8 +228,13 @@ def _submission(claim_id: ClaimId, body: NewClaim, certificate: CertificateFact,
 # -- what happens to it next -------------------------------------------------------------------------------------------
 
 
-@api.post("/claims/{claim_id}/corrections", summary="补正收款账户")
+@api.post(
+    "/claims/{claim_id}/corrections",
+    summary="补正收款账户",
+    description="在要求补正后的期限内，或付款被退回后提交新的收款账户。",
+)
 @allow("app", "district:*/*")
+@carries_out(ShownClaim)
 async def correct(request: Request, claim_id: str, body: Correction, behalf: OnBehalfOf = None) -> Response:
     def handle(work: Work) -> Answer | Rejection:
         claim = work.state(CLAIM, claim_id)
@@ -231,8 +248,16 @@ async def correct(request: Request, claim_id: str, body: Correction, behalf: OnB
     return await command(request, Needs(streams=(claim_id,)), handle, on_behalf_of=acting_for(request, behalf))
 
 
-@api.post("/claims/{claim_id}/review", summary="审核：建议批准、不予批准或要求补正")
+@api.post(
+    "/claims/{claim_id}/review",
+    summary="审核：建议批准、不予批准或要求补正",
+    description=(
+        "由培训机构所在区的审核人作出。不予批准或要求补正须写明理由；要求补正的，一次性告知，期限"
+        "按政策规定的工作日计算。"
+    ),
+)
 @allow(REVIEWERS)
+@carries_out(ShownClaim)
 async def review(request: Request, claim_id: str, body: Review) -> Response:
     person = caller_of(request).person
     if body.decision != "approve" and not body.reasons:
@@ -255,8 +280,13 @@ async def review(request: Request, claim_id: str, body: Review) -> Response:
     return await command(request, Needs(streams=(claim_id,), rows=(("policy", PROGRAMME),)), handle)
 
 
-@api.post("/claims/{claim_id}/approval", summary="批准：由审核人以外的另一人作出")
+@api.post(
+    "/claims/{claim_id}/approval",
+    summary="批准：由审核人以外的另一人作出",
+    description="由培训机构所在区的批准人作出，不得与审核人为同一人。批准时重新核对事实，并从当年预算中承诺金额。",
+)
 @allow(APPROVERS)
+@carries_out(ShownClaim)
 async def approve(request: Request, claim_id: str, body: Approval) -> Response:
     person = caller_of(request).person
     if body.decision == "reject" and not body.reasons:
@@ -293,8 +323,11 @@ async def approve(request: Request, claim_id: str, body: Approval) -> Response:
     return await command(request, needs, handle)
 
 
-@api.post("/claims/{claim_id}:withdraw", summary="撤回申请")
+@api.post(
+    "/claims/{claim_id}:withdraw", summary="撤回申请", description="列入发放批次前可以撤回；撤回后证书可再次用于申请。"
+)
 @allow("app", "district:*/*")
+@carries_out(ShownClaim)
 async def withdraw(request: Request, claim_id: str, behalf: OnBehalfOf = None) -> Response:
     def handle(work: Work) -> Answer | Rejection:
         if (refusal := _not_accepted_here(request, work.state(CLAIM, claim_id), behalf)) is not None:
@@ -349,6 +382,7 @@ def _parameters(work: Work, claim: Claim) -> Parameters:
 
 @api.get("/claims/{claim_id}", summary="申请")
 @allow("app", "district:*/*", "city", "finance/*", "auditor", "service:audit")
+@shows(ShownClaim)
 async def read(request: Request, claim_id: str) -> Response:
     work = await store_of(request).look(Needs(streams=(claim_id,)))
     claim = work.state(CLAIM, claim_id) if claim_id.startswith("clm_") else Claim()
@@ -368,6 +402,7 @@ def _may_see(caller: Caller, submission: ClaimSubmitted) -> bool:
 
 @api.get("/claims", summary="申请列表")
 @allow("app", "district:*/*", "city", "finance/*", "auditor", "ops")
+@lists(ShownClaim)
 async def listed(
     request: Request,
     status: str | None = None,

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from services.subsidy.api.claims import PROGRAMME
+from services.subsidy.api.notice_view import ObjectionTaken, ShownNotice, shown
 from services.subsidy.domain.claim import CLAIM
 from services.subsidy.domain.claim_decisions import HoldClaim, LiftHold, NoticeClaim, RejectClaim
 from services.subsidy.domain.claim_decisions import decide as decide_claim
@@ -26,13 +27,14 @@ from services.subsidy.domain.notice import (
 from services.subsidy.domain.policy import Parameters
 from services.subsidy.intake.judging import active_versions
 from shared.eventstore.decider import Decision, Rejection
-from shared.eventstore.listing import Listed, read_page
+from shared.eventstore.listing import read_page
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.districts import District as DistrictCode
 from shared.values.ids import ClaimId, NoticeId, PersonId, new_id, uuid7
 from shared.values.personal import Clear
+from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import Caller, allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import ClaimRef, Text
@@ -63,38 +65,6 @@ class ObjectionDecision(Body):
     reasons: Text
 
 
-class ShownNotice(msgspec.Struct, frozen=True):
-    id: str
-    status: str
-    district: str
-    title: str
-    claims: tuple[str, ...]
-    published_on: str | None
-    last_day: str | None
-    objections: tuple[dict[str, str | bool | None], ...]
-
-
-def shown(id: str, notice: Notice) -> ShownNotice:
-    """A notice without anybody's name: names are on the public page only, while it is up."""
-    return ShownNotice(
-        id=id,
-        status=notice.status,
-        district=notice.district,
-        title=notice.title,
-        claims=tuple(entry.claim_id for entry in notice.entries),
-        published_on=notice.published_on.isoformat() if notice.published_on else None,
-        last_day=notice.last_day.isoformat() if notice.last_day else None,
-        objections=tuple(
-            {"id": key, "claim_id": item.claim_id, "settle_by": item.settle_by.isoformat(), "upheld": item.upheld}
-            for key, item in notice.objections.items()
-        ),
-    )
-
-
-def listed(id: str, notice: Notice) -> Listed:
-    return Listed((f"status:{notice.status}", f"district:{notice.district}"), shown(id, notice))
-
-
 def _own_district(caller: Caller) -> str:
     districts = caller.named("district")
     if not districts:
@@ -111,8 +81,14 @@ POLICY_NEED = (("policy", PROGRAMME),)
 POLICY_MISSING = Rejection(code="policy_missing", detail="尚无生效的政策版本")
 
 
-@api.post("/notices", status_code=201, summary="编制公示名单")
+@api.post(
+    "/notices",
+    status_code=201,
+    summary="编制公示名单",
+    description="不给 `claims` 时，取本区全部已批准且未暂缓的申请。",
+)
 @allow(STAFF)
+@carries_out(ShownNotice)
 async def draft(request: Request, body: NewNotice) -> Response:
     caller = caller_of(request)
     district, person = _own_district(caller), caller.person
@@ -178,8 +154,13 @@ async def _disclosed(request: Request, people: dict[str, PersonId]) -> dict[str,
     return {item["person_id"]: (item["name"], item["masked_identity_number"]) for item in found["items"]}
 
 
-@api.post("/notices/{notice_id}:publish", summary="发布公示")
+@api.post(
+    "/notices/{notice_id}:publish",
+    summary="发布公示",
+    description="公示期按政策规定的工作日计算；期满且无待处理异议的申请转为待发放。",
+)
 @allow(STAFF)
+@carries_out(ShownNotice)
 @steps_up
 async def publish(request: Request, notice_id: str) -> Response:
     caller = caller_of(request)
@@ -209,8 +190,15 @@ async def publish(request: Request, notice_id: str) -> Response:
     return await command(request, Needs(streams=(notice_id,), rows=POLICY_NEED), handle)
 
 
-@api.post("/notices/{notice_id}/objections", status_code=201, summary="提出异议")
+@api.post(
+    "/notices/{notice_id}/objections",
+    status_code=201,
+    summary="提出异议",
+    description="在公示期内对名单中一人提出；其申请暂缓，他人不受影响。`settle_by` 为处理期限。",
+    operation_id="raiseObjection",
+)
 @allow("app", STAFF)
+@carries_out(ObjectionTaken)
 async def object_to(request: Request, notice_id: str, body: NewObjection) -> Response:
     objection_id = new_id("obj", uuid7())
 
@@ -242,19 +230,17 @@ async def object_to(request: Request, notice_id: str, body: NewObjection) -> Res
             return held
         work.append(CLAIM, body.claim_id, held)
         settle_by = notice.objections[objection_id].settle_by
-        return Answer(
-            201,
-            msgspec.json.encode({"id": objection_id, "claim_id": body.claim_id, "settle_by": settle_by}),
-            notice_id,
-            work.version(notice_id),
-        )
+        return answer(work, notice_id, ObjectionTaken(objection_id, body.claim_id, settle_by), 201)
 
     needs = Needs(streams=(notice_id, body.claim_id), rows=POLICY_NEED)
     return await command(request, needs, handle)
 
 
-@api.post("/objections/{objection_id}/decision", summary="处理异议")
+@api.post(
+    "/objections/{objection_id}/decision", summary="处理异议", description="异议成立则不予批准，不成立则恢复办理。"
+)
 @allow(STAFF)
+@carries_out(ShownNotice)
 async def decide_objection(request: Request, objection_id: str, body: ObjectionDecision) -> Response:
     caller = caller_of(request)
     district, person = _own_district(caller), caller.person
@@ -291,6 +277,7 @@ async def decide_objection(request: Request, objection_id: str, body: ObjectionD
 
 @api.get("/notices/{notice_id}", summary="公示（不含姓名）")
 @allow(STAFF, "city", "finance/*", "auditor", "app")
+@shows(ShownNotice)
 async def read(request: Request, notice_id: str) -> Response:
     work = await store_of(request).look(Needs(streams=(notice_id,)))
     notice = work.state(NOTICE, notice_id) if notice_id.startswith("ntc_") else Notice()
@@ -302,6 +289,7 @@ async def read(request: Request, notice_id: str) -> Response:
 
 @api.get("/notices", summary="公示列表")
 @allow(STAFF, "city", "finance/*", "auditor", "app")
+@lists(ShownNotice)
 async def all_notices(request: Request, status: str | None = None, district: str | None = None) -> Response:
     if status is not None and status not in ("draft", "published", "closed"):
         raise invalid_field("query:/status", "status", "只能是 draft、published 或 closed")

@@ -8,7 +8,15 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from services.subsidy.domain.budget import BUDGET_LINE, Budget, SetBudget, line_of
+from services.subsidy.api.payment_view import (
+    BudgetState,
+    ResultsTaken,
+    ResultTaken,
+    ShownBatch,
+    ShownBudget,
+    shown_batch,
+)
+from services.subsidy.domain.budget import BUDGET_LINE, SetBudget, line_of
 from services.subsidy.domain.budget import decide as decide_budget
 from services.subsidy.domain.budget import stream_of as budget_stream
 from services.subsidy.domain.claim import BUDGET, CLAIM, PaymentDropped
@@ -26,11 +34,12 @@ from services.subsidy.domain.payment_batch import (
 )
 from services.subsidy.intake.judging import blocked, facts_of
 from shared.eventstore.decider import Event, Rejection
-from shared.eventstore.listing import Listed, read_page
+from shared.eventstore.listing import read_page
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import ClaimId, PaymentBatchId, new_id, uuid7
+from shared.web.answers import carries_out, gives, lists, shows
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import ClaimRef, Day, Money
@@ -51,21 +60,9 @@ class NewBudget(Body):
     amount: Money
 
 
-class ShownBudget(msgspec.Struct, frozen=True):
-    line: str
-    programme: str
-    year: int
-    amount: Decimal | None
-
-
-def listed_budget(id: str, budget: Budget) -> Listed:
-    return Listed(
-        (f"programme:{budget.programme}",), ShownBudget(budget.line, budget.programme, budget.year, budget.amount)
-    )
-
-
-@api.post("/budgets", status_code=201, summary="设定年度预算")
+@api.post("/budgets", status_code=201, summary="设定年度预算", description="不得低于已承诺的金额。")
 @allow("city")
+@carries_out(BudgetState)
 async def set_budget(request: Request, body: NewBudget) -> Response:
     person = caller_of(request).person
     line = line_of(body.programme, body.year)
@@ -78,20 +75,22 @@ async def set_budget(request: Request, body: NewBudget) -> Response:
         if isinstance(decision, Rejection):
             return decision
         budget = work.append(BUDGET_LINE, stream, decision)
-        left = (budget.amount or Decimal(0)) - committed
-        return answer(work, stream, {"line": line, "amount": budget.amount, "committed": committed, "left": left}, 201)
+        amount = budget.amount or Decimal(0)
+        return answer(work, stream, BudgetState(line, amount, committed, amount - committed), 201)
 
     return await command(request, Needs(streams=(stream,), bounded=((BUDGET, line),)), handle)
 
 
 @api.get("/budgets", summary="预算列表")
 @allow("city", "finance/*", "auditor", "ops")
+@lists(ShownBudget)
 async def budgets(request: Request) -> Response:
     return await page(request, "budget", [])
 
 
 @api.get("/budgets/{programme}/{year}", summary="预算、承诺与余额")
 @allow("city", "finance/*", "auditor", "ops")
+@gives(BudgetState)
 async def budget(request: Request, programme: str, year: int) -> Response:
     line = line_of(programme, year)
     work = await store_of(request).look(Needs(streams=(budget_stream(line),), bounded=((BUDGET, line),)))
@@ -99,7 +98,7 @@ async def budget(request: Request, programme: str, year: int) -> Response:
     if amount is None:
         raise of_rejection(unknown("预算"))
     left = work.left(BUDGET, line)
-    body = {"line": line, "amount": amount, "committed": amount - left, "left": left}
+    body = BudgetState(line, amount, amount - left, left)
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
@@ -123,26 +122,14 @@ class Results(Body):
     results: Annotated[tuple[ResultLine, ...], Field(min_length=1, max_length=MOST_ITEMS)]
 
 
-class ShownBatch(msgspec.Struct, frozen=True):
-    id: str
-    status: str
-    claims: tuple[str, ...]
-    dropped: tuple[str, ...]
-    count: int
-    total: Decimal
-
-
-def shown_batch(id: str, batch: Batch) -> ShownBatch:
-    claims = tuple(item.claim_id for item in batch.items)
-    return ShownBatch(id, batch.status, claims, batch.dropped, len(claims), batch.total)
-
-
-def listed_batch(id: str, batch: Batch) -> Listed:
-    return Listed((f"status:{batch.status}",), shown_batch(id, batch))
-
-
-@api.post("/payment-batches", status_code=201, summary="制作发放批次")
+@api.post(
+    "/payment-batches",
+    status_code=201,
+    summary="制作发放批次",
+    description="不给 `claims` 时，取全部待发放且未暂缓的申请，最多 200 件。",
+)
 @allow("finance/maker")
+@carries_out(ShownBatch)
 async def make(request: Request, body: NewBatch) -> Response:
     person = caller_of(request).person
     claims = body.claims if body.claims is not None else await _ready(request)
@@ -154,6 +141,8 @@ async def make(request: Request, body: NewBatch) -> Response:
         items = []
         for claim_id in dict.fromkeys(claims):
             claim = work.state(CLAIM, claim_id)
+            if claim.submission is None:
+                return unknown("申请", "/claims")
             reserved = decide_claim(ReservePayment(batch_id), claim)
             if isinstance(reserved, Rejection):
                 return msgspec.structs.replace(reserved, extensions={**reserved.extensions, "claim_id": claim_id})
@@ -173,8 +162,13 @@ async def _ready(request: Request) -> tuple[str, ...]:
     return tuple(msgspec.json.decode(item)["id"] for item in found.items)
 
 
-@api.post("/payment-batches/{batch_id}:release", summary="放行发放批次")
+@api.post(
+    "/payment-batches/{batch_id}:release",
+    summary="放行发放批次",
+    description="由制作人以外的另一人放行；放行时再次核对，已暂缓的申请移出批次。",
+)
 @allow("finance/releaser")
+@carries_out(ShownBatch)
 @steps_up
 async def release(request: Request, batch_id: str) -> Response:
     person = caller_of(request).person
@@ -212,8 +206,14 @@ async def release(request: Request, batch_id: str) -> Response:
     return await command(request, Needs(streams=(batch_id,)), handle)
 
 
-@api.post("/payment-batches/{batch_id}/results", summary="登记银行发放结果，逐笔处理")
+@api.post(
+    "/payment-batches/{batch_id}/results",
+    summary="登记银行发放结果，逐笔处理",
+    description="逐笔给出结果：某一笔不被接受，不影响其他各笔。",
+    operation_id="recordPaymentResults",
+)
 @allow("finance/maker", "finance/releaser")
+@carries_out(ResultsTaken)
 async def results(request: Request, batch_id: str, body: Results) -> Response:
     def handle(work: Work) -> Answer | Rejection:
         batch, today = work.state(PAYMENT_BATCH, batch_id), shanghai_date(work.now)
@@ -223,24 +223,25 @@ async def results(request: Request, batch_id: str, body: Results) -> Response:
         lines = []
         for line in body.results:
             if line.claim_id not in known:
-                lines.append({"claim_id": line.claim_id, "accepted": False, "code": "not_in_batch"})
+                lines.append(ResultTaken(line.claim_id, accepted=False, code="not_in_batch"))
                 continue
             settlement = SettlePayment(
                 PaymentBatchId(batch_id), line.outcome, line.reason or "银行未说明原因", line.on or today
             )
             decision = decide_claim(settlement, work.state(CLAIM, line.claim_id))
             if isinstance(decision, Rejection):
-                lines.append({"claim_id": line.claim_id, "accepted": False, "code": decision.code})
+                lines.append(ResultTaken(line.claim_id, accepted=False, code=decision.code))
                 continue
             claim = work.append(CLAIM, line.claim_id, decision)
-            lines.append({"claim_id": line.claim_id, "accepted": True, "status": claim.status})
-        return Answer(200, msgspec.json.encode({"results": lines}))
+            lines.append(ResultTaken(line.claim_id, accepted=True, status=claim.status))
+        return Answer(200, msgspec.json.encode(ResultsTaken(tuple(lines))))
 
     return await command(request, Needs(streams=(batch_id, *(line.claim_id for line in body.results))), handle)
 
 
 @api.get("/payment-batches/{batch_id}", summary="发放批次")
 @allow("finance/*", "city", "auditor")
+@shows(ShownBatch)
 async def read_batch(request: Request, batch_id: str) -> Response:
     work = await store_of(request).look(Needs(streams=(batch_id,)))
     batch = work.state(PAYMENT_BATCH, batch_id) if batch_id.startswith("pay_") else Batch()
@@ -252,5 +253,6 @@ async def read_batch(request: Request, batch_id: str) -> Response:
 
 @api.get("/payment-batches", summary="发放批次列表")
 @allow("finance/*", "city", "auditor", "ops")
+@lists(ShownBatch)
 async def batches(request: Request) -> Response:
     return await page(request, "payment-batch", [])

@@ -1,5 +1,8 @@
 """`/v1/policies`: versions of programmes, drafted by one person and put in force by another."""
 
+from datetime import date
+from decimal import Decimal
+
 import msgspec
 from fastapi import Request
 from fastapi.responses import Response
@@ -18,6 +21,7 @@ from shared.eventstore.decider import Rejection
 from shared.eventstore.listing import Listed
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
+from shared.web.answers import carries_out, lists
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command
 from shared.web.lists import page
@@ -36,10 +40,20 @@ class PolicyDocument(BaseModel):
     version: str
 
 
+class ShownVersion(msgspec.Struct, frozen=True):
+    version: str
+    title: str
+    source: str
+    status: str
+    effective_from: date
+    effective_until: date
+    amount: Decimal
+
+
 class ShownProgramme(msgspec.Struct, frozen=True):
     id: str
     programme: str
-    versions: tuple[dict[str, object], ...]
+    versions: tuple[ShownVersion, ...]
 
 
 def shown(id: str, programme: Programme) -> ShownProgramme:
@@ -47,15 +61,15 @@ def shown(id: str, programme: Programme) -> ShownProgramme:
         id,
         id.partition("_")[2],
         tuple(
-            {
-                "version": item.policy.version,
-                "title": item.policy.title,
-                "source": item.policy.source,
-                "status": item.status,
-                "effective_from": item.policy.effective_from,
-                "effective_until": item.policy.effective_until,
-                "amount": item.policy.parameters.amount,
-            }
+            ShownVersion(
+                item.policy.version,
+                item.policy.title,
+                item.policy.source,
+                item.status,
+                item.policy.effective_from,
+                item.policy.effective_until,
+                item.policy.parameters.amount,
+            )
             for item in programme.versions.values()
         ),
     )
@@ -67,6 +81,7 @@ def listed(id: str, programme: Programme) -> Listed:
 
 @api.post("/policies", status_code=201, summary="建立政策版本")
 @allow("policy")
+@carries_out(ShownProgramme)
 async def draft(request: Request, body: PolicyDocument) -> Response:
     person = caller_of(request).person
     try:
@@ -80,6 +95,7 @@ async def draft(request: Request, body: PolicyDocument) -> Response:
 
 @api.post("/policies/{programme}/{version}:activate", summary="批准政策版本生效")
 @allow("policy", "policy/approver")
+@carries_out(ShownProgramme)
 async def activate(request: Request, programme: str, version: str) -> Response:
     return await _carry_out(request, programme, ActivatePolicy(version, caller_of(request).person), 200)
 
@@ -100,5 +116,6 @@ async def _carry_out(request: Request, programme: str, wanted: DraftPolicy | Act
 
 @api.get("/policies", summary="政策列表")
 @allow("app", "district:*/*", "city", "finance/*", "policy", "auditor", "ops")
+@lists(ShownProgramme)
 async def all_policies(request: Request) -> Response:
     return await page(request, "policy", [])

@@ -14,6 +14,7 @@ from shared.values.calendar import shanghai_date
 from shared.values.districts import District
 from shared.values.money import format_money
 from shared.values.personal import Sealed
+from shared.web.answers import gives
 from shared.web.caller import PUBLIC, allow
 from shared.web.command import store_of
 from shared.web.routes import GuardedRoute
@@ -38,12 +39,18 @@ class PublicNotice(msgspec.Struct, frozen=True):
     entries: tuple[PublicEntry, ...]
 
 
-@api.get("/notices", summary="公示（面向公众，网页或 ?format=json）")
+class PublicNotices(msgspec.Struct, frozen=True):
+    items: tuple[PublicNotice, ...]
+
+
+@api.get("/notices", summary="公示（面向公众，网页或 ?format=json）", operation_id="listPublicNotices")
 @allow(PUBLIC)
+@gives(PublicNotices)
+@gives(str, media_type="text/html", headers=("Cache-Control",))
 async def public_notices(request: Request, format: str = "html") -> Response:
     notices = await _open_notices(request)
     if format == "json":
-        return Response(msgspec.json.encode({"items": notices}), media_type="application/json")
+        return Response(msgspec.json.encode(PublicNotices(tuple(notices))), media_type="application/json")
     return HTMLResponse(_page(notices), headers={"Cache-Control": "no-store"})
 
 

@@ -10,6 +10,7 @@ from services.subsidy.domain.claim import CLAIM, ClaimPaid
 from shared.eventstore.listing import read_page
 from shared.eventstore.needs import Needs
 from shared.values.calendar import anniversary
+from shared.web.answers import gives
 from shared.web.caller import allow
 from shared.web.command import store_of
 from shared.web.fields import PersonRef
@@ -26,10 +27,18 @@ class _Listed(msgspec.Struct):
     id: str
 
 
+class RetentionDuty(msgspec.Struct, frozen=True):
+    """`open_matters` are claims that have not ended; `retained_until` is the last day of the longest duty, or null."""
+
+    person_id: str
+    open_matters: tuple[str, ...]
+    retained_until: date | None
+
+
 @api.get("/retentions/{person_id}", summary="未办结的申请与须留存至何日")
 @allow("service:registry", "auditor")
+@gives(RetentionDuty)
 async def read(request: Request, person_id: PersonRef) -> Response:
-    """`open_matters` are claims that have not ended; `retained_until` is the last day of the longest duty, or null."""
     store = store_of(request)
     items = (await read_page(store.pool, "claim", [f"person:{person_id}"], None, CLAIMS)).items
     claims = [msgspec.json.decode(item, type=_Listed).id for item in items]
@@ -40,11 +49,11 @@ async def read(request: Request, person_id: PersonRef) -> Response:
         for stored in work.history(claim)
         if isinstance(stored.event, ClaimPaid)
     ]
-    duty = {
-        "person_id": person_id,
-        "open_matters": [claim for claim in claims if not work.state(CLAIM, claim).ended],
-        "retained_until": _last_day(max(paid_on)) if paid_on else None,
-    }
+    duty = RetentionDuty(
+        person_id,
+        tuple(claim for claim in claims if not work.state(CLAIM, claim).ended),
+        _last_day(max(paid_on)) if paid_on else None,
+    )
     return Response(msgspec.json.encode(duty), media_type="application/json")
 
 

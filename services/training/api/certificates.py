@@ -23,6 +23,7 @@ from services.training.domain.certificate import (
 from services.training.domain.evaluator import EVALUATORS, Evaluator, mark
 from services.training.domain.series import BLOCKS, SERIES, CurrentBlock, DrawNumber, certificate_number
 from services.training.domain.training_class import CLASS
+from services.training.projections.lists import CertificateShown
 from services.training.projections.lists import certificate as shown
 from services.training.turns import turns_of
 from shared.eventstore.decider import Rejection
@@ -30,6 +31,7 @@ from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import CertificateId, ClassId, PersonId, new_id, uuid7
+from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import ClassRef, Day, Name, PersonRef
@@ -54,8 +56,14 @@ class Revocation(Body):
     reason: Annotated[Name, Field(description="撤销原因，不得含个人信息")]
 
 
-@api.post("/certificates", status_code=201, summary="颁发证书")
+@api.post(
+    "/certificates",
+    status_code=201,
+    summary="颁发证书",
+    description="由考核该学员的评价机构颁发，编号连续；初创期为合格证书，其他阶段为结业证书。",
+)
 @allow("evaluator:*")
+@carries_out(CertificateShown)
 async def issue(request: Request, body: NewCertificate) -> Response:
     code = evaluator_of(caller_of(request))
     certificate_id = CertificateId(new_id(CERTIFICATE.prefix, uuid7()))
@@ -119,6 +127,7 @@ async def issue(request: Request, body: NewCertificate) -> Response:
 
 @api.post("/certificates/{number}:revoke", summary="撤销证书")
 @allow("evaluator:*", "city")
+@carries_out(CertificateShown)
 async def revoke(request: Request, number: NumberPath, body: Revocation) -> Response:
     caller = caller_of(request)
     certificate_id = (await find(request, number)).certificate_id
@@ -136,6 +145,7 @@ async def revoke(request: Request, number: NumberPath, body: Revocation) -> Resp
 
 @api.get("/certificates", summary="证书列表（培训机构、评价机构、区只见本单位的）")
 @allow("institution:*", "evaluator:*", "district:*/*", "city", "auditor", "ops")
+@lists(CertificateShown)
 async def listed(
     request: Request,
     status: Filter = None,
@@ -152,6 +162,7 @@ async def listed(
 
 @api.get("/certificates/{number}", summary="证书（培训机构、评价机构只见本单位的）")
 @allow(*READERS)
+@shows(CertificateShown)
 async def read(request: Request, number: NumberPath) -> Response:
     caller = caller_of(request)
     certificate_id = (await find(request, number)).certificate_id

@@ -1,5 +1,6 @@
 """`/v1/classes`: classes, who is enrolled, and how they were evaluated."""
 
+from datetime import date
 from typing import Annotated
 
 import msgspec
@@ -10,10 +11,10 @@ from pydantic import Field
 from services.training.api.fields import ClassPath, Filter, evaluator_of, facets, own, sees
 from services.training.domain.evaluator import EVALUATORS, Evaluator
 from services.training.domain.project import PROJECT
-from services.training.domain.training_class import CLASS, Enrol, Evaluate, OpenClass, decide
+from services.training.domain.training_class import CLASS, Enrol, Evaluate, Evaluation, OpenClass, decide
 from services.training.intake.known import known
 from services.training.intake.registry import InstitutionFact, PersonFact, QualificationFact, qualification_key
-from services.training.projections.lists import trainees
+from services.training.projections.lists import ClassShown, TraineeShown, trainees
 from services.training.projections.lists import training_class as shown
 from services.training.turns import turns_of
 from shared.eventstore.decider import Rejection
@@ -21,6 +22,7 @@ from shared.eventstore.needs import Needs, fact_of
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import ClassId, InstitutionId, PersonId, ProjectId, new_id, uuid7
+from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Day, InstitutionRef, Name, PersonRef, ProjectRef
@@ -59,8 +61,24 @@ class NewEvaluation(Body):
     evaluated_on: Day | None = None
 
 
+class ClassInFull(ClassShown, frozen=True, kw_only=True):
+    trainees: tuple[TraineeShown, ...]
+
+
+class EnrolmentShown(msgspec.Struct, frozen=True):
+    class_id: str
+    person_id: str
+    enrolled_on: date
+
+
+class EvaluationShown(Evaluation, frozen=True, kw_only=True):
+    class_id: str
+    person_id: str
+
+
 @api.post("/classes", status_code=201, summary="开班")
 @allow("institution:*")
+@carries_out(ClassShown)
 async def open_class(request: Request, body: NewClass) -> Response:
     acts_for = caller_of(request).named("institution")
     class_id = ClassId(new_id(CLASS.prefix, uuid7()))
@@ -115,8 +133,9 @@ async def open_class(request: Request, body: NewClass) -> Response:
     return await command(request, needs, handle, location="/v1/classes/{id}")
 
 
-@api.post("/classes/{class_id}/enrolments", status_code=201, summary="实名报名")
+@api.post("/classes/{class_id}/enrolments", status_code=201, summary="实名报名", operation_id="enrolTrainee")
 @allow("institution:*", "app")
+@carries_out(EnrolmentShown)
 async def enrol(request: Request, class_id: ClassPath, body: NewEnrolment) -> Response:
     caller = caller_of(request)
     by_app = caller.holds("app")
@@ -134,7 +153,7 @@ async def enrol(request: Request, class_id: ClassPath, body: NewEnrolment) -> Re
         if isinstance(decision, Rejection):
             return decision
         trainee = work.append(CLASS, class_id, decision).trainees[person_id]
-        told = {"class_id": class_id, "person_id": person_id, "enrolled_on": trainee.enrolled_on}
+        told = EnrolmentShown(class_id, person_id, trainee.enrolled_on)
         return answer(work, class_id, told, 201)
 
     needs = Needs(streams=(class_id,), facts=(fact_of(PersonFact, person_id),))
@@ -142,8 +161,9 @@ async def enrol(request: Request, class_id: ClassPath, body: NewEnrolment) -> Re
         return await command(request, needs, handle, on_behalf_of=person_id if by_app else None)
 
 
-@api.post("/classes/{class_id}/evaluations", status_code=201, summary="考核评价")
+@api.post("/classes/{class_id}/evaluations", status_code=201, summary="考核评价", operation_id="evaluateTrainee")
 @allow("evaluator:*")
+@carries_out(EvaluationShown)
 async def evaluate(request: Request, class_id: ClassPath, body: NewEvaluation) -> Response:
     caller = caller_of(request)
     code = evaluator_of(caller)
@@ -168,7 +188,8 @@ async def evaluate(request: Request, class_id: ClassPath, body: NewEvaluation) -
         if isinstance(decision, Rejection):
             return decision
         trainee = work.append(CLASS, class_id, decision).trainees[person_id]
-        told = {"class_id": class_id, "person_id": person_id, **msgspec.structs.asdict(trainee.evaluations[-1])}
+        evaluated = msgspec.structs.asdict(trainee.evaluations[-1])
+        told = EvaluationShown(**evaluated, class_id=class_id, person_id=person_id)
         return answer(work, class_id, told, 201)
 
     needs = Needs(streams=(class_id,), rows=((EVALUATORS, code),))
@@ -178,6 +199,7 @@ async def evaluate(request: Request, class_id: ClassPath, body: NewEvaluation) -
 
 @api.get("/classes", summary="班级列表（培训机构、区只见本单位的）")
 @allow(*READERS)
+@lists(ClassShown)
 async def listed(request: Request, project_id: Filter = None, district: Filter = None) -> Response:
     chosen = facets(project_id=project_id, district=district)
     return await page(request, "class", [*own(caller_of(request), "institution", "district"), *chosen])
@@ -185,6 +207,7 @@ async def listed(request: Request, project_id: Filter = None, district: Filter =
 
 @api.get("/classes/{class_id}", summary="班级及学员")
 @allow(*READERS)
+@shows(ClassInFull)
 async def read(request: Request, class_id: ClassPath) -> Response:
     caller = caller_of(request)
     work = await store_of(request).look(Needs(streams=(class_id,)))
@@ -192,6 +215,6 @@ async def read(request: Request, class_id: ClassPath) -> Response:
     owners = {"institution": state.institution_code, "district": state.district}
     if not work.exists(class_id) or not (caller.named("evaluator") or sees(caller, **owners)):
         raise of_rejection(unknown("班级"))
-    body = {**msgspec.structs.asdict(shown(class_id, state)), "trainees": trainees(state)}
+    body = ClassInFull(**msgspec.structs.asdict(shown(class_id, state)), trainees=tuple(trainees(state)))
     found = answer(work, class_id, body)
     return current(request, found)

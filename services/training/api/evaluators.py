@@ -5,11 +5,13 @@ from fastapi.responses import Response
 
 from services.training.api.fields import EvaluatorPath, Filter, PartyCode, facets
 from services.training.domain.evaluator import CODE, EVALUATOR, MARK, AppointEvaluator, EvaluatorId, decide, mark
+from services.training.projections.lists import EvaluatorShown
 from services.training.projections.lists import evaluator as shown
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.ids import new_id, uuid7
+from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import allow
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Day, Name
@@ -33,6 +35,7 @@ class NewEvaluator(Body):
 
 @api.post("/evaluators", status_code=201, summary="聘任评价机构")
 @allow("city")
+@carries_out(EvaluatorShown)
 async def appoint(request: Request, body: NewEvaluator) -> Response:
     evaluator_id = EvaluatorId(new_id(EVALUATOR.prefix, uuid7()))
     code, short = (CODE, body.code), (MARK, mark(body.code))
@@ -58,12 +61,14 @@ async def appoint(request: Request, body: NewEvaluator) -> Response:
 
 @api.get("/evaluators", summary="评价机构列表")
 @allow(*READERS)
+@lists(EvaluatorShown)
 async def listed(request: Request, code: Filter = None) -> Response:
     return await page(request, "evaluator", facets(code=code))
 
 
 @api.get("/evaluators/{evaluator_id}", summary="评价机构")
 @allow(*READERS)
+@shows(EvaluatorShown)
 async def read(request: Request, evaluator_id: EvaluatorPath) -> Response:
     work = await store_of(request).look(Needs(streams=(evaluator_id,)))
     if not work.exists(evaluator_id):

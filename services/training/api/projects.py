@@ -5,11 +5,13 @@ from fastapi.responses import Response
 
 from services.training.api.fields import Filter, Organiser, ProjectPath, facets
 from services.training.domain.project import CODE, PROJECT, CreateProject, Stage, decide
+from services.training.projections.lists import ProjectShown
 from services.training.projections.lists import project as shown
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.ids import ProjectId, new_id, uuid7
+from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import allow
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Code, Name
@@ -31,6 +33,7 @@ class NewProject(Body):
 
 @api.post("/projects", status_code=201, summary="设立培训项目")
 @allow("city")
+@carries_out(ProjectShown)
 async def create(request: Request, body: NewProject) -> Response:
     project_id = ProjectId(new_id(PROJECT.prefix, uuid7()))
 
@@ -48,12 +51,14 @@ async def create(request: Request, body: NewProject) -> Response:
 
 @api.get("/projects", summary="培训项目列表")
 @allow(*READERS)
+@lists(ProjectShown)
 async def listed(request: Request, stage: Filter = None, organiser: Filter = None, code: Filter = None) -> Response:
     return await page(request, "project", facets(stage=stage, organiser=organiser, code=code))
 
 
 @api.get("/projects/{project_id}", summary="培训项目")
 @allow(*READERS)
+@shows(ProjectShown)
 async def read(request: Request, project_id: ProjectPath) -> Response:
     work = await store_of(request).look(Needs(streams=(project_id,)))
     if not work.exists(project_id):

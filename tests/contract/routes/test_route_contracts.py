@@ -1,20 +1,15 @@
 """The edge of every service: who may call each route, what it is for, and that bodies refuse what they do not know."""
 
 from collections.abc import Iterator
-from functools import cache
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from fastapi import FastAPI
 
-from shared.runtime.serve import build
-from shared.runtime.settings import Settings
 from shared.web.caller import PUBLIC
 from shared.web.routes import GuardedRoute
 from tests.contract.events.tree import definitions
+from tests.contract.routes.documents import SERVICES, application
 
-SERVICES = ("registry", "training", "subsidy", "loans", "notify", "audit")
 OPEN_BODIES = {("subsidy", "/v1/policies")}
 """A policy document, whose vocabulary the domain checks itself and refuses what it does not know."""
 KINDS = {
@@ -23,12 +18,6 @@ KINDS = {
 }  # fmt: skip
 
 Operation = dict[str, Any]
-
-
-@cache
-def application(service: str, profile: str = "local") -> FastAPI:
-    settings = SimpleNamespace(profile=profile, kafka="127.0.0.1:1", databases={}, directory="", services={})
-    return build(definitions()[service], cast(Settings, settings), "all")
 
 
 def operations(service: str) -> Iterator[tuple[str, str, Operation]]:
@@ -56,7 +45,7 @@ def test_a_route_says_whom_it_admits(service: str, method: str, path: str, opera
     roles = operation.get("x-roles")
     assert roles
     assert {role.partition(":")[0].partition("/")[0] for role in roles} <= KINDS
-    assert ("security" in operation) == (PUBLIC not in roles)
+    assert bool(operation["security"]) == (PUBLIC not in roles)
 
 
 @pytest.mark.parametrize(("service", "method", "path", "operation"), POSTS)
@@ -72,12 +61,18 @@ def test_a_route_says_in_chinese_what_it_is_for(service: str, method: str, path:
 
 @pytest.mark.parametrize(("service", "method", "path", "operation"), OPERATIONS)
 def test_errors_are_declared_as_problem_documents(service: str, method: str, path: str, operation: Operation) -> None:
-    assert "application/problem+json" in operation["responses"]["default"]["content"]
+    refusals = {status: answer for status, answer in operation["responses"].items() if status >= "4"}
+    assert "503" in refusals
+    for status, answer in refusals.items():
+        content = resolved(service, answer)["content"]
+        assert list(content) == ["application/problem+json"], status
+        assert content["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
 
 
 def resolved(service: str, schema: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in schema:
-        schema = application(service).openapi()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        kind, name = schema["$ref"].split("/")[2:]
+        schema = application(service).openapi()["components"][kind][name]
     return schema
 
 
@@ -134,5 +129,5 @@ def test_the_clock_moves_in_the_sandbox_only(service: str) -> None:
 def test_no_identity_number_is_ever_part_of_an_address(
     service: str, method: str, path: str, operation: Operation
 ) -> None:
-    names = {parameter["name"] for parameter in operation.get("parameters", ())}
+    names = {resolved(service, parameter)["name"] for parameter in operation.get("parameters", ())}
     assert not names & {"identity_number", "id_number", "name", "mobile", "account"}

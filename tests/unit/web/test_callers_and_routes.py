@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
 
+from shared.eventstore.work import ErasedSubject, OversizedEvent
 from shared.runtime.settings import CallerKind
 from shared.telemetry.metrics import Metrics
 from shared.web import caller as module
@@ -226,6 +227,16 @@ def application(verifier: Verifier) -> FastAPI:
     async def away() -> Response:
         raise ConnectionRefusedError("postgres://secret")
 
+    @api.get("/oversized", summary="过大")
+    @allow(PUBLIC)
+    async def oversized() -> Response:
+        raise OversizedEvent("subsidy.NoticeDrafted.v1: 300000 bytes of secret")
+
+    @api.get("/erased", summary="已删除")
+    @allow(PUBLIC)
+    async def erased() -> Response:
+        raise ErasedSubject("per_secret")
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
@@ -320,6 +331,8 @@ async def test_a_body_that_is_too_large_is_refused_whether_or_not_it_says_so(cli
         ("DELETE", "/v1/open", 405, "method_not_allowed"),
         ("GET", "/v1/broken", 500, "internal_error"),
         ("GET", "/v1/away", 503, "temporarily_unavailable"),
+        ("GET", "/v1/oversized", 413, "event_too_large"),
+        ("GET", "/v1/erased", 409, "person_erased"),
     ],
 )
 async def test_every_error_is_a_problem_document_in_chinese_that_says_nothing_of_the_inside(
@@ -344,5 +357,5 @@ async def test_a_correlation_id_is_kept_when_it_is_one_and_made_when_it_is_not(c
 async def test_the_documents_say_whom_a_route_admits(client: httpx.AsyncClient) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
     assert paths["/v1/staff"]["get"]["x-roles"] == ["district:*/reviewer"]
-    assert paths["/v1/staff"]["get"]["security"] == [{"bearer": []}]
-    assert "security" not in paths["/v1/open"]["get"]
+    assert paths["/v1/staff"]["get"]["security"] == [{"bearer": []}, {"oauth2": []}]
+    assert paths["/v1/open"]["get"]["security"] == []

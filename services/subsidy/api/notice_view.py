@@ -1,0 +1,52 @@
+"""How notices are shown to staff: without anybody's name."""
+
+from datetime import date
+
+import msgspec
+
+from services.subsidy.domain.notice import Notice
+from shared.eventstore.listing import Listed
+
+
+class ObjectionShown(msgspec.Struct, frozen=True):
+    id: str
+    claim_id: str
+    settle_by: date
+    upheld: bool | None
+
+
+class ObjectionTaken(msgspec.Struct, frozen=True):
+    id: str
+    claim_id: str
+    settle_by: date
+
+
+class ShownNotice(msgspec.Struct, frozen=True):
+    id: str
+    status: str
+    district: str
+    title: str
+    claims: tuple[str, ...]
+    published_on: str | None
+    last_day: str | None
+    objections: tuple[ObjectionShown, ...]
+
+
+def shown(id: str, notice: Notice) -> ShownNotice:
+    """A notice without anybody's name: names are on the public page only, while it is up."""
+    return ShownNotice(
+        id=id,
+        status=notice.status,
+        district=notice.district,
+        title=notice.title,
+        claims=tuple(entry.claim_id for entry in notice.entries),
+        published_on=notice.published_on.isoformat() if notice.published_on else None,
+        last_day=notice.last_day.isoformat() if notice.last_day else None,
+        objections=tuple(
+            ObjectionShown(key, item.claim_id, item.settle_by, item.upheld) for key, item in notice.objections.items()
+        ),
+    )
+
+
+def listed(id: str, notice: Notice) -> Listed:
+    return Listed((f"status:{notice.status}", f"district:{notice.district}"), shown(id, notice))

@@ -1,0 +1,62 @@
+"""How budgets and payment batches are shown."""
+
+from decimal import Decimal
+
+import msgspec
+
+from services.subsidy.domain.budget import Budget
+from services.subsidy.domain.payment_batch import Batch
+from shared.eventstore.listing import Listed
+
+
+class ShownBudget(msgspec.Struct, frozen=True):
+    line: str
+    programme: str
+    year: int
+    amount: Decimal | None
+
+
+class BudgetState(msgspec.Struct, frozen=True):
+    """`left` is what is not committed yet."""
+
+    line: str
+    amount: Decimal
+    committed: Decimal
+    left: Decimal
+
+
+def listed_budget(id: str, budget: Budget) -> Listed:
+    return Listed(
+        (f"programme:{budget.programme}",), ShownBudget(budget.line, budget.programme, budget.year, budget.amount)
+    )
+
+
+class ResultTaken(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`status` is the claim's now; `code` says why a line was not accepted."""
+
+    claim_id: str
+    accepted: bool
+    status: str | None = None
+    code: str | None = None
+
+
+class ResultsTaken(msgspec.Struct, frozen=True):
+    results: tuple[ResultTaken, ...]
+
+
+class ShownBatch(msgspec.Struct, frozen=True):
+    id: str
+    status: str
+    claims: tuple[str, ...]
+    dropped: tuple[str, ...]
+    count: int
+    total: Decimal
+
+
+def shown_batch(id: str, batch: Batch) -> ShownBatch:
+    claims = tuple(item.claim_id for item in batch.items)
+    return ShownBatch(id, batch.status, claims, batch.dropped, len(claims), batch.total)
+
+
+def listed_batch(id: str, batch: Batch) -> Listed:
+    return Listed((f"status:{batch.status}",), shown_batch(id, batch))
