@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from shared.web.answered import answered
 from shared.web.answers import RawObject, RawProblem
 from shared.web.command import BULK_ITEM, given_key
 from shared.web.problem import Problem, invalid_field
@@ -57,14 +58,16 @@ async def in_bulk(
     """Handle each of `items` (id, path, body) by `one` as if it had been sent to its path by itself.
 
     An `Idempotency-Key` is extended by the item's id, so a bulk request that is sent again repeats nothing.
-    Raises a 400 for a key that is none.
+    Raises a 400 for a key that is none, and for an `If-Match`: no version is that of all items.
     """
     given_key(request)
+    if "if-match" in request.headers:
+        raise Problem(400, "not_in_bulk", "批量请求不支持 If-Match，请逐件提交")
     room = asyncio.Semaphore(AT_ONCE)
 
     async def result(id: str, path: str, body: I) -> ItemResult:
         async with room:
-            response = await _answered(_as_sent_alone(request, id, path, body), id, body, one)
+            response = await answered(_as_sent_alone(request, id, path, body), lambda alone: one(alone, id, body))
         raw = msgspec.Raw(bytes(response.body))
         if response.status_code >= 400:
             return ItemResult(id, response.status_code, problem=raw)
@@ -76,18 +79,9 @@ async def in_bulk(
     return Response(msgspec.json.encode(told), media_type="application/json")
 
 
-async def _answered(
-    request: Request, id: str, body: I, one: Callable[[Request, str, I], Awaitable[Response]]
-) -> Response:
-    try:
-        return await one(request, id, body)
-    except Problem as problem:
-        return problem.response(request.url.path)
-
-
 def _as_sent_alone(request: Request, id: str, path: str, body: BaseModel) -> Request:
     """The request that this item would have been: its own path, body and key; the caller and all else are the same."""
-    headers = [item for item in request.scope["headers"] if item[0] not in (b"if-match", b"content-length")]
+    headers = [item for item in request.scope["headers"] if item[0] != b"content-length"]
     content = body.model_dump_json().encode()
 
     async def receive() -> dict[str, Any]:

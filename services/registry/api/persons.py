@@ -194,14 +194,23 @@ async def lift_restriction(request: Request, person_id: PersonPath) -> Response:
 async def erase(request: Request, person_id: PersonPath) -> Response:
     """Where a record has to be kept by law, the person stays restricted until that ends, and is erased then."""
     by = caller_of(request).person
-    try:
-        duty = await request.app.state.peers.get("subsidy", f"/v1/retentions/{person_id}")
-    except PeerUnavailable:
-        raise Problem(503, "fact_pending", "暂时无法核实保存义务，请稍后重试", headers={"Retry-After": "2"}) from None
-    found = msgspec.convert(duty or {}, RetentionDuty)
+    person = (await store_of(request).look(Needs(streams=(person_id,)))).state(PERSON, person_id)
+    may = person.restricted_by not in (None, by)
+    found = await _duty(request, person_id) if may else RetentionDuty()
     return await _decided(
         request, person_id, lambda today: ErasePerson(by, today, found.open_matters, found.retained_until)
     )
+
+
+async def _duty(request: Request, person_id: str) -> RetentionDuty:
+    """What subsidy must keep; it answers only once the restriction has reached it."""
+    try:
+        duty = await request.app.state.peers.get("subsidy", f"/v1/retentions/{person_id}")
+    except PeerUnavailable:
+        duty = None
+    if duty is None:
+        raise Problem(503, "fact_pending", "暂时无法核实保存义务，请稍后重试", headers={"Retry-After": "2"})
+    return msgspec.convert(duty, RetentionDuty)
 
 
 async def _decided(request: Request, person_id: str, wanted: Callable[[date], PersonCommand]) -> Response:

@@ -7,13 +7,15 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from services.subsidy.domain.claim import CLAIM, ClaimPaid
-from shared.eventstore.listing import read_page
-from shared.eventstore.needs import Needs
-from shared.values.calendar import anniversary
+from services.subsidy.intake.facts import PersonFact
+from shared.eventstore.listing import read_page, shows_what_is_there
+from shared.eventstore.needs import Needs, fact_of
+from shared.eventstore.store import Store
 from shared.web.answers import gives
 from shared.web.caller import allow
 from shared.web.command import store_of
 from shared.web.fields import PersonRef
+from shared.web.problem import Problem
 from shared.web.routes import router
 
 api = router("留存")
@@ -21,6 +23,7 @@ api = router("留存")
 RECORD_YEARS = 30
 """How long the record of a payment is kept.   (会计档案管理办法, annex 1: 会计凭证)"""
 CLAIMS = 200
+PATIENCE = 2.0
 
 
 class _Listed(msgspec.Struct):
@@ -40,6 +43,7 @@ class RetentionDuty(msgspec.Struct, frozen=True):
 @gives(RetentionDuty)
 async def read(request: Request, person_id: PersonRef) -> Response:
     store = store_of(request)
+    await _ensure_nothing_is_on_its_way(store, person_id)
     items = (await read_page(store.pool, "claim", [f"person:{person_id}"], None, CLAIMS)).items
     claims = [msgspec.json.decode(item, type=_Listed).id for item in items]
     work = await store.look(Needs(streams=tuple(claims)))
@@ -57,5 +61,13 @@ async def read(request: Request, person_id: PersonRef) -> Response:
     return Response(msgspec.json.encode(duty), media_type="application/json")
 
 
+async def _ensure_nothing_is_on_its_way(store: Store, person_id: str) -> None:
+    """Return once no claim of this person can be missed: new ones are refused here, the others are in the list."""
+    person = (await store.look(Needs(facts=(fact_of(PersonFact, person_id),)))).fact(PersonFact, person_id)
+    if person is None or not person.restricted or not await shows_what_is_there(store.pool, PATIENCE):
+        raise Problem(503, "fact_pending", "限制处理尚未在本服务生效，请稍后重试", headers={"Retry-After": "1"})
+
+
 def _last_day(paid_on: date) -> date:
-    return anniversary(paid_on, RECORD_YEARS)
+    """Periods of accounting records begin with the day after the accounting year.   (会计档案管理办法)"""
+    return date(paid_on.year + RECORD_YEARS, 12, 31)

@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import Scope
 
+from shared.web.answered import answered
 from shared.web.caller import Caller, caller_of, unauthenticated
 from shared.web.signing.declared import SIGNERS
 from shared.web.signing.keys import PublicKey
@@ -48,7 +49,7 @@ class Guard(NamedTuple):
             algorithm = asked_algorithm(seen, found.algorithm)
         except Refused as refused:
             raise unauthenticated(refused.code, refused.detail) from None
-        response = await _answered(request, handle)
+        response = await answered(request, handle)
         answer = SeenResponse(response.status_code, joined(response.headers.items()), seen)
         key = self.keys.signing(algorithm)
         added = await sign_response(
@@ -84,16 +85,3 @@ def seen_request(scope: Scope) -> SeenRequest:
         query=scope["query_string"].decode("latin-1"),
         headers=headers,
     )
-
-
-async def _answered(request: Request, handle: Handle) -> Response:
-    """The answer, or the problem document that the application makes of an error: banks get both signed."""
-    try:
-        return await handle(request)
-    except Exception as error:
-        for kind in type(error).__mro__:
-            made = request.app.exception_handlers.get(kind)
-            if made is not None:
-                answer: Response = await made(request, error)
-                return answer
-        raise
