@@ -153,4 +153,20 @@ async def test_institutions_and_carriers_see_their_own(demonstrated: Any, call: 
             items = (await call.get(f"{kind}:demo-{number}", service, path)).json()["items"]
             owners.append({item.get(field) for item in items})
         assert all(len(own) <= 1 for own in owners), (kind, owners)
+        assert sum(map(bool, owners)) >= 2, (kind, owners)
         assert len(set().union(*owners)) == sum(map(len, owners)), (kind, owners)
+
+
+async def test_the_app_acts_for_the_person_whom_it_names_and_for_nobody_else(
+    client: Client, call: Caller, directory: Path, now: datetime
+) -> None:
+    (person,) = await trained(client, directory, now, 1, 1)
+    (project,) = person.certificates
+    stranger = new_id("per")
+    body = claim_body(person, project)
+    refused = await call.post("app", "subsidy", "/v1/claims", body, on_behalf_of=stranger)
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_the_claimant")
+    made = (await call.post("app", "subsidy", "/v1/claims", body, on_behalf_of=person.person_id)).json()
+    for path in (f"/v1/claims/{made['id']}", f"/v1/claims?person_id={person.person_id}"):
+        assert (await call.get("app", "subsidy", path, on_behalf_of=stranger)).status_code == 403
+        assert (await call.get("app", "subsidy", path, on_behalf_of=person.person_id)).status_code == 200

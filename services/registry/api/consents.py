@@ -15,6 +15,7 @@ from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.ids import ConsentId, new_id, uuid7
 from shared.web.answers import carries_out
+from shared.web.behalf import ensure_theirs
 from shared.web.caller import allow
 from shared.web.command import answer, command, unknown
 from shared.web.fields import PersonRef
@@ -70,6 +71,7 @@ def shown(person_id: str, consent_id: ConsentId, person: Person) -> ConsentShown
 @carries_out(ConsentShown)
 async def give(request: Request, body: NewConsent) -> Response:
     person_id = body.person_id
+    ensure_theirs(request, person_id)
     new = ConsentId(new_id("con", uuid7()))
 
     def handle(work: Work) -> Answer | Rejection:
@@ -93,6 +95,7 @@ async def give(request: Request, body: NewConsent) -> Response:
 @carries_out(ConsentShown)
 async def withdraw(request: Request, consent_id: ConsentPath, body: Withdrawal) -> Response:
     person_id = body.person_id
+    ensure_theirs(request, person_id)
     consent = ConsentId(consent_id)
 
     def handle(work: Work) -> Answer | Rejection:

@@ -41,7 +41,7 @@ from shared.values.districts import District as DistrictCode
 from shared.values.ids import CertificateId, ClaimId, InstitutionId, OrganisationId, PersonId, ProjectId, new_id, uuid7
 from shared.values.personal import Clear
 from shared.web.answers import carries_out, lists, shows
-from shared.web.behalf import OnBehalfOf, acting_for, not_theirs
+from shared.web.behalf import OnBehalfOf, acting_for, ensure_theirs, not_theirs
 from shared.web.body import declares, read_body
 from shared.web.caller import Caller, allow, caller_of
 from shared.web.command import command, current, store_of, unknown, viewed
@@ -116,6 +116,7 @@ def places_of(person_id: str) -> tuple[tuple[str, str], ...]:
 async def submit(request: Request) -> Response:
     body = await read_body(request, NewClaim)
     _may_accept(caller_of(request), body)
+    ensure_theirs(request, body.person_id)
     needs, handle = submission(ClaimId(new_id("clm", uuid7())), body)
     try:
         return await command(request, needs, handle, on_behalf_of=body.person_id, location="/v1/claims/{id}")
@@ -388,6 +389,7 @@ async def read(request: Request, claim_id: str) -> Response:
     claim = work.state(CLAIM, claim_id) if claim_id.startswith("clm_") else Claim()
     if claim.submission is None or not _may_see(caller_of(request), claim.submission):
         raise of_rejection(unknown("申请"))
+    ensure_theirs(request, claim.submission.person_id)
     found = viewed(work, CLAIM_VIEW, claim_id)
     return current(request, found)
 
@@ -410,6 +412,7 @@ async def listed(
     district: str | None = None,
 ) -> Response:
     caller = caller_of(request)
+    ensure_theirs(request, person_id)
     facets = [f"{name}:{value}" for name, value in (("status", status), ("person", person_id)) if value]
     own = caller.named("district")
     if own and not caller.holds("city"):

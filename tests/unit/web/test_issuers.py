@@ -220,3 +220,19 @@ async def test_only_the_sandbox_s_issuer_may_say_that_somebody_will_have_signed_
     verifier = site.verifier(vouches_for=("person",), foretells=foretells)
     caller = await verifier.verified(token(acr="urn:huchuang:acr:2", auth_time=ahead))
     assert caller.auth_time == (ahead if foretells else None)
+
+
+async def test_what_was_believed_under_a_withdrawn_key_is_believed_no_longer(site: Site, passing: Passing) -> None:
+    verifier = site.verifier()
+    forged_in_time = token(exp=int(time.time()) + 10**8)
+    assert (await verifier.verified(forged_in_time)).client == "app"
+    site.keys = [NEW]
+    passing.now += 1000
+    assert (await verifier.verified(token(NEW))).client == "app"
+    assert await refused(verifier, forged_in_time) == 401
+
+
+async def test_no_mapping_of_roles_makes_a_person_a_system(site: Site) -> None:
+    verifier = site.verifier(vouches_for=("person",))
+    roles = ["service:subsidy", "bank:demo-a", "app", "district:310115/reviewer", "auditor"]
+    assert (await verifier.verified(token(roles=roles))).roles == ("district:310115/reviewer", "auditor")
