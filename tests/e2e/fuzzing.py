@@ -133,7 +133,7 @@ class Fuzzer:
         name = f"{service} {case.method} {case.operation.path}"
         try:
             answer = self._send(service, case)
-        except (requests.RequestException, httpx.InvalidURL, UnicodeError):
+        except (requests.RequestException, httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError):
             return  # nothing that could be sent over HTTP
         except Untrusted as untrusted:
             answer = untrusted.response
