@@ -133,7 +133,7 @@ class Fuzzer:
         name = f"{service} {case.method} {case.operation.path}"
         try:
             answer = self._send(service, case)
-        except (requests.RequestException, httpx.InvalidURL, UnicodeError):
+        except (requests.RequestException, httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError):
             return  # nothing that could be sent over HTTP
         except Untrusted as untrusted:
             answer = untrusted.response
@@ -157,7 +157,11 @@ class Fuzzer:
         """What was made can be read where the answer says, and takes part in the cases that follow."""
         collection, _, id = location.rpartition("/")
         declared = self._declared[service]
-        path = next(path for path in declared.document["paths"] if path.rpartition("/{")[0] == collection)
+        path = next(
+            path
+            for path, item in declared.document["paths"].items()
+            if path.rpartition("/{")[0] == collection and "get" in item
+        )
         role = self._role(declared.document["paths"][path]["get"]["x-roles"])
         headers = {} if role is None else self._authorization(role)
         auth = self._signing.get(role) if role is not None and service == SIGNED else None
