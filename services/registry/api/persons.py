@@ -82,6 +82,7 @@ class Restriction(Body):
 class RetentionDuty(msgspec.Struct, frozen=True):
     """What subsidy says that it must keep of a person."""
 
+    final: bool = False
     open_matters: tuple[str, ...] = ()
     retained_until: date | None = None
 
@@ -203,14 +204,15 @@ async def erase(request: Request, person_id: PersonPath) -> Response:
 
 
 async def _duty(request: Request, person_id: str) -> RetentionDuty:
-    """What subsidy must keep; it answers only once the restriction has reached it."""
+    """What subsidy must keep. Raises a 503 until the restriction has reached it."""
     try:
         duty = await request.app.state.peers.get("subsidy", f"/v1/retentions/{person_id}")
     except PeerUnavailable:
         duty = None
-    if duty is None:
+    found = None if duty is None else msgspec.convert(duty, RetentionDuty)
+    if found is None or not found.final:
         raise Problem(503, "fact_pending", "暂时无法核实保存义务，请稍后重试", headers={"Retry-After": "2"})
-    return msgspec.convert(duty, RetentionDuty)
+    return found
 
 
 async def _decided(request: Request, person_id: str, wanted: Callable[[date], PersonCommand]) -> Response:

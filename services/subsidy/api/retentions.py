@@ -15,7 +15,6 @@ from shared.web.answers import gives
 from shared.web.caller import allow
 from shared.web.command import store_of
 from shared.web.fields import PersonRef
-from shared.web.problem import Problem
 from shared.web.routes import router
 
 api = router("留存")
@@ -31,9 +30,13 @@ class _Listed(msgspec.Struct):
 
 
 class RetentionDuty(msgspec.Struct, frozen=True):
-    """`open_matters` are claims that have not ended; `retained_until` is the last day of the longest duty, or null."""
+    """`open_matters` are claims that have not ended; `retained_until` is the last day of the longest duty, or null.
+
+    Nothing may be made of it before it is `final`: until the person is restricted here, a claim may still come in.
+    """
 
     person_id: str
+    final: bool
     open_matters: tuple[str, ...]
     retained_until: date | None
 
@@ -43,7 +46,7 @@ class RetentionDuty(msgspec.Struct, frozen=True):
 @gives(RetentionDuty)
 async def read(request: Request, person_id: PersonRef) -> Response:
     store = store_of(request)
-    await _ensure_nothing_is_on_its_way(store, person_id)
+    final = await _is_final(store, person_id)
     items = (await read_page(store.pool, "claim", [f"person:{person_id}"], None, CLAIMS)).items
     claims = [msgspec.json.decode(item, type=_Listed).id for item in items]
     work = await store.look(Needs(streams=tuple(claims)))
@@ -55,17 +58,17 @@ async def read(request: Request, person_id: PersonRef) -> Response:
     ]
     duty = RetentionDuty(
         person_id,
+        final,
         tuple(claim for claim in claims if not work.state(CLAIM, claim).ended),
         _last_day(max(paid_on)) if paid_on else None,
     )
     return Response(msgspec.json.encode(duty), media_type="application/json")
 
 
-async def _ensure_nothing_is_on_its_way(store: Store, person_id: str) -> None:
-    """Return once no claim of this person can be missed: new ones are refused here, the others are in the list."""
+async def _is_final(store: Store, person_id: str) -> bool:
+    """Whether no claim of this person can be missed: new ones are refused here, and the others are in the list."""
     person = (await store.look(Needs(facts=(fact_of(PersonFact, person_id),)))).fact(PersonFact, person_id)
-    if person is None or not person.restricted or not await shows_what_is_there(store.pool, PATIENCE):
-        raise Problem(503, "fact_pending", "限制处理尚未在本服务生效，请稍后重试", headers={"Retry-After": "1"})
+    return person is not None and person.restricted and await shows_what_is_there(store.pool, PATIENCE)
 
 
 def _last_day(paid_on: date) -> date:
