@@ -146,8 +146,11 @@ def given_key(request: Request) -> str | None:
     if not given:
         return None
     if len(given) > 1 or _KEY.fullmatch(given[0]) is None:
-        detail = f"Idempotency-Key 须为 1 至 {KEY_LENGTH} 个可打印的 ASCII 字符，且只能给出一个"
-        raise Problem(400, "idempotency_key_invalid", detail)
+        raise Problem(
+            400,
+            "idempotency_key_invalid",
+            f"Idempotency-Key 须为 1 至 {KEY_LENGTH} 个可打印的 ASCII 字符，且只能给出一个",
+        )
     item = request.scope.get(BULK_ITEM)
     return given[0] if item is None else f"{given[0]}/{item}"
 
