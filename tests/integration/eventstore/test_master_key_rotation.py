@@ -1,6 +1,7 @@
 """The master key is replaced under load: what it wrapped opens under its successor, and old copies go dark in time."""
 
 import asyncio
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from shared.eventstore.needs import Needs
 from shared.eventstore.store import WRAPPED, Store
 from shared.runtime.long_work import Operations, Progress
-from shared.runtime.vault import ROTATION, Vault
+from shared.runtime.vault import ROTATION, SERVES, Vault
 from shared.values.personal import REDACTED, Sealed
 from shared.vault import rotation
 from shared.vault.boxes import Unreadable
@@ -167,6 +168,15 @@ async def test_what_was_wrapped_before_keys_had_numbers_is_wrapped_anew(
     after = Store(pool, [ACCOUNT], Keyring(FileMasterKey(keys)))
     assert await secret_of(after, stream) == "秘密"
     assert (await open_account(after, "n", "o", idempotency=key("k"))).repeated
+
+
+async def test_a_key_that_has_served_long_enough_is_due(pool: asyncpg.Pool, keys: Path, vault: Vault) -> None:
+    assert not vault.is_due()
+    month_ago = (datetime.now(UTC) - SERVES - timedelta(hours=1)).timestamp()
+    os.utime(keys, (month_ago, month_ago))
+    assert vault.is_due()
+    await rotated(vault, pool)
+    assert not vault.is_due()
 
 
 async def test_fingerprints_stay_the_same_over_a_rotation(pool: asyncpg.Pool, keys: Path, vault: Vault) -> None:
