@@ -1,16 +1,17 @@
-"""Every command of README and guides is run as it stands, against the session's stack."""
+"""Every command of README and guides is run as it stands, against a stack of its own."""
 
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from deploy.local import stack
 from deploy.local.client import Client
-from deploy.local.demo.run import Outcome
+from deploy.local.endpoints import Endpoints
 from deploy.local.plan import StackOptions
 from tests.e2e.stories import broken
 
@@ -32,9 +33,13 @@ def script(document: Path) -> tuple[list[str], str]:
 
 @pytest.mark.parametrize("document", [README, GUIDE], ids=lambda document: document.stem)
 async def test_every_command_does_what_the_document_says(
-    document: Path, demonstrated: Outcome, client: Client, directory: Path, tmp_path: Path
+    document: Path, fresh_stack: Callable[[], tuple[Path, Endpoints]], tmp_path: Path
 ) -> None:
-    """Nothing is replaced: `DIR` is the one variable that a reader may set, `.venv/bin` the environment that runs."""
+    """Nothing is replaced: `DIR` is the one variable that a reader may set, `.venv/bin` the environment that runs.
+
+    On a stack of its own: the session's may have used up the year for which there is a policy.
+    """
+    directory, _ = fresh_stack()
     targets, commands = script(document)
     made = (ROOT / "Makefile").read_text()
     assert targets
@@ -56,8 +61,9 @@ async def test_every_command_does_what_the_document_says(
         assert "✗" not in done.stdout
         assert done.stdout.count("✓") >= 7
     finally:
-        stack.up(directory, StackOptions())  # the document ends with `down`
-    assert await broken(client, directory) == []
+        endpoints = stack.up(directory, StackOptions())  # the document ends with `down`
+    async with Client(endpoints, "documents") as client:
+        assert await broken(client, directory) == []
 
 
 def test_no_link_of_the_documents_leads_nowhere() -> None:
