@@ -20,7 +20,7 @@ DEFINITION = ServiceDefinition(
     sources=("registry", "training"),
     listens=(*facts.LISTENS, *partners.LISTENS),
     processes=(EXPIRY, RECHECK),
-    outside=lambda store, peers, settings: store,
+    outside=lambda around: around.store,
     signing=SignedExchange(key_of=partners.key_of),
 )
 

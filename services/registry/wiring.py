@@ -32,7 +32,7 @@ DEFINITION = ServiceDefinition(
     ),
     listers=LISTERS,
     processes=PROCESSES,
-    outside=lambda store, peers, settings: Outside(store, index_in(settings)),
+    outside=lambda around: Outside(around.store, index_in(around.settings)),
     listing_version=2,
     wrapped=(WRAPPED,),
     limits_apart=frozenset({IdentityIndex.SCOPE}),

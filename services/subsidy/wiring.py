@@ -1,6 +1,18 @@
 """Subsidy: policies, claims, notices, budgets, payments. Where its parts are put together."""
 
-from services.subsidy.api import bulk_decisions, claims, notices, payments, policies, public_notices, retentions
+from functools import partial
+
+from services.subsidy.api import (
+    bulk_decisions,
+    claims,
+    notices,
+    objections,
+    payments,
+    policies,
+    public_notices,
+    retentions,
+    submission,
+)
 from services.subsidy.api.claim_view import CLAIM_VIEW
 from services.subsidy.api.claim_view import listed as listed_claim
 from services.subsidy.api.notice_view import listed as listed_notice
@@ -10,8 +22,11 @@ from services.subsidy.domain.claim import CLAIM
 from services.subsidy.domain.notice import NOTICE
 from services.subsidy.domain.payment_batch import PAYMENT_BATCH
 from services.subsidy.domain.policy import PROGRAMME
+from services.subsidy.domain.upcasts import UPCASTS
 from services.subsidy.intake.facts import LISTENS
-from services.subsidy.processes.claim_processes import PROCESSES, Outside
+from services.subsidy.processes import claim_processes, clocks, elsewhere, rescreening
+from services.subsidy.processes.parts import Outside
+from services.subsidy.processes.rescreening import RESCREENING, rescreen
 from shared.eventstore.listing import Lister
 from shared.runtime.definition import ServiceDefinition
 from shared.runtime.serve import serve as run
@@ -22,14 +37,17 @@ DEFINITION = ServiceDefinition(
     title="补贴",
     aggregates=(CLAIM, NOTICE, PROGRAMME, BUDGET_LINE, PAYMENT_BATCH),
     routers=(
+        submission.api,
         claims.api,
         bulk_decisions.api,
         notices.api,
+        objections.api,
         payments.api,
         policies.api,
         public_notices.api,
         retentions.api,
     ),
+    listing_version=2,
     listers=(
         Lister("claim", CLAIM, listed_claim),
         Lister("notice", NOTICE, listed_notice),
@@ -40,8 +58,15 @@ DEFINITION = ServiceDefinition(
     views=(CLAIM_VIEW,),
     sources=("registry", "training"),
     listens=LISTENS,
-    processes=PROCESSES,
-    outside=lambda store, peers, settings: Outside(store, peers),
+    processes=(
+        *claim_processes.PROCESSES,
+        *clocks.PROCESSES,
+        *elsewhere.PROCESSES,
+        *rescreening.PROCESSES,
+    ),
+    upcasts=UPCASTS,
+    outside=lambda around: Outside(around.store, around.peers, around.operations),
+    long_work=lambda around: {RESCREENING: partial(rescreen, around.store)},
 )
 
 

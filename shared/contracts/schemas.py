@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shared.eventstore.decider import Aggregate
+from shared.eventstore.decider import Aggregate, Upcast
 from shared.eventstore.record import tag_of
 from shared.values.personal import Sealed
 
@@ -20,6 +20,14 @@ def event_schemas(aggregates: Iterable[Aggregate[Any]]) -> dict[str, Schema]:
     """The schema of every event of these aggregates by its tag, each complete in itself, sorted by tag."""
     kinds = {tag_of(kind): kind for aggregate in aggregates for kind in aggregate.events}
     return {tag: _schema(kinds[tag]) for tag in sorted(kinds)}
+
+
+def contract(
+    aggregates: Iterable[Aggregate[Any]], upcasts: Iterable[Upcast], checked_in: Mapping[str, Schema]
+) -> dict[str, Schema]:
+    """The schemas of what is written now, and those, as they were checked in, of what was written and is upcast."""
+    older = {upcast.old: checked_in[upcast.old] for upcast in upcasts if upcast.old in checked_in}
+    return {**older, **event_schemas(aggregates)}
 
 
 def document(schemas: Mapping[str, Schema]) -> bytes:

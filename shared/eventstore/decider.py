@@ -7,7 +7,7 @@ A domain is three pure functions and no base class: `initial() -> State`, `evolv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -147,3 +147,17 @@ class Aggregate(Generic[S]):
         for event in events:
             current = self.evolve(current, event)
         return current
+
+
+# -- older versions of events: read as the newest, stored as they were first written ---------------------------------
+
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Upcast(NamedTuple):
+    """Events tagged `old` are read as events tagged `new`, `by` a function of the JSON object."""
+
+    old: str
+    new: str
+    by: Upcaster

@@ -46,6 +46,10 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[tuple[str, str], ...] = ()
     subjects: tuple[str, ...] = ()
 
+    def plus(self, other: "Needs") -> "Needs":
+        """The same with what another needs as well."""
+        return Needs(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+
     def also(
         self,
         *,
@@ -53,7 +57,10 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
         bounded: Iterable[tuple[str, str]] = (),
     ) -> "Needs":
         """The same with more limits to look at: what a conflict pointed out."""
-        return msgspec.structs.replace(self, unique=(*self.unique, *unique), bounded=(*self.bounded, *bounded))
+        return self.plus(Needs(unique=tuple(unique), bounded=tuple(bounded)))
+
+
+NOTHING = Needs()
 
 
 def fact_of(kind: type[Fact], key: str) -> tuple[str, str]:

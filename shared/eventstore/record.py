@@ -7,12 +7,12 @@ exist in memory only.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from shared.eventstore.decider import Aggregate, Event
+from shared.eventstore.decider import Aggregate, Event, Upcast
 from shared.values.personal import Clear, Sealed
 
 
@@ -60,17 +60,6 @@ def parse(data: bytes) -> Record:
 
 class UnknownEventType(Exception):
     """An event whose type this program does not know, neither as it is nor by an upcaster."""
-
-
-Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
-
-
-class Upcast(NamedTuple):
-    """Events tagged `old` are read as events tagged `new`, `by` a function of the JSON object."""
-
-    old: str
-    new: str
-    by: Upcaster
 
 
 class EventTypes:

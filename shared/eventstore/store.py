@@ -11,11 +11,11 @@ import asyncpg
 import msgspec
 
 from shared.eventstore.calls import APPEND, LOAD, Appending, Context, append_arguments, load_arguments
-from shared.eventstore.decider import Aggregate, Rejection
+from shared.eventstore.decider import Aggregate, Rejection, Upcast
 from shared.eventstore.grouping import Grouped
 from shared.eventstore.interruptions import Contended, TwinStillRunning
 from shared.eventstore.needs import Found, IdempotencyKey, Needs, StoredAnswer, StoredEvent
-from shared.eventstore.record import Actor, EventTypes, UnknownEventType, Upcast
+from shared.eventstore.record import Actor, EventTypes, UnknownEventType
 from shared.eventstore.turns import HeldTurns, Turns
 from shared.eventstore.work import Answer, Handler, NeedsMore, View, Work
 from shared.testing.fault_points import FaultPoint, reached
@@ -113,9 +113,7 @@ class Store:
                 try:
                     outcome = handler(work)
                 except NeedsMore as more:
-                    needs = msgspec.structs.replace(
-                        needs, streams=(*needs.streams, *more.streams), facts=(*needs.facts, *more.facts)
-                    )
+                    needs = needs.plus(more.missing)
                     continue
                 if isinstance(outcome, Rejection) or not work.events:
                     return Carried(outcome)
@@ -176,6 +174,15 @@ class Store:
     async def now(self) -> datetime:
         """The business clock, UTC."""
         return (await self.look(Needs())).now
+
+    async def holders_under(self, scope: str, prefix: str) -> list[str]:
+        """Who holds unique limits of a scope whose keys begin so: committed, like every limit, with the events."""
+        rows = await self.pool.fetch(
+            "select distinct holder from limit_unique where scope = $1 and key ^@ $2 and holder is not null",
+            scope,
+            prefix,
+        )
+        return sorted(row["holder"] for row in rows)
 
     async def disclose(self, values: Sequence[tuple[UUID, Sealed[Any]]]) -> list[Any | Redacted]:
         """Open sealed values, each given with its event's id; `REDACTED` where the key is gone."""

@@ -22,7 +22,7 @@ from shared.eventstore.decider import (
     TakePlace,
     Use,
 )
-from shared.eventstore.needs import Fact, Found, Needs, StoredEvent
+from shared.eventstore.needs import NOTHING, Fact, Found, Needs, StoredEvent
 from shared.eventstore.record import EventTypes, encode_payload
 from shared.values.ids import uuid7
 from shared.values.personal import Clear, Sealed
@@ -209,12 +209,25 @@ class Work:
         used, bound = self._found.bounded.get((scope, key), (Decimal(0), Decimal(0)))
         return bound - used
 
-    def require(self, *streams: str, facts: Iterable[tuple[str, str]] = ()) -> None:
-        """Make sure that these streams and facts are loaded; the handler is run again when they were not."""
-        missing = tuple(stream for stream in streams if stream not in self._needs.streams)
-        unlooked = tuple(fact for fact in facts if fact not in self._needs.facts)
-        if missing or unlooked:
-            raise NeedsMore(missing, unlooked)
+    def require(
+        self,
+        *streams: str,
+        facts: Iterable[tuple[str, str]] = (),
+        unique: Iterable[tuple[str, str]] = (),
+        bounded: Iterable[tuple[str, str]] = (),
+        rows: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """Make sure that these are loaded; the handler is run again, with them, when they were not."""
+        known = self._needs
+        missing = Needs(
+            streams=tuple(item for item in streams if item not in known.streams),
+            facts=tuple(item for item in facts if item not in known.facts),
+            unique=tuple(item for item in unique if item not in known.unique),
+            bounded=tuple(item for item in bounded if item not in known.bounded),
+            rows=tuple(item for item in rows if item not in known.rows),
+        )
+        if missing != NOTHING:
+            raise NeedsMore(missing)
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -308,10 +321,9 @@ def _row(value: bytes, kind: type[msgspec.Struct]) -> msgspec.Struct:
 class NeedsMore(Exception):
     """A handler found out, from what was loaded, what else it needs: it runs again with that as well."""
 
-    def __init__(self, streams: tuple[str, ...], facts: tuple[tuple[str, str], ...]) -> None:
-        super().__init__(streams, facts)
-        self.streams = streams
-        self.facts = facts
+    def __init__(self, missing: Needs) -> None:
+        super().__init__(missing)
+        self.missing = missing
 
 
 class NoSuchStream(Exception):

@@ -1,20 +1,20 @@
 """What a service consists of, as its `wiring.py` puts it together."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter
 
-from shared.eventstore.decider import Aggregate
+from shared.eventstore.decider import Aggregate, Upcast
 from shared.eventstore.listing import Lister
 from shared.eventstore.process import Process
-from shared.eventstore.record import Upcast
 from shared.eventstore.store import Store
 from shared.eventstore.work import View
 from shared.messaging.heads import HeadEffect
 from shared.messaging.inbox import Effect
 from shared.messaging.intake import Listens
+from shared.runtime.long_work import LongWork, Operations
 from shared.runtime.settings import Settings
 from shared.vault.rotation import Wrapped
 from shared.web.peers import Peers
@@ -31,6 +31,15 @@ class SignedExchange:
 
     key_of: Callable[[Store, str, str], Awaitable[PublicKey | None]]
     policy: Policy = field(default_factory=Policy)
+
+
+class Surroundings(NamedTuple):
+    """What a service's own workers are given: its store, its peers, its settings and its long work."""
+
+    store: Store
+    peers: Peers
+    settings: Settings
+    operations: Operations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +70,9 @@ class ServiceDefinition:
     effect: Callable[[], Effect] | None = None
     heads: HeadEffect | None = None
     """What is made of the signed heads that `sources` publish; None: they are not read."""
-    outside: Callable[[Store, Peers, Settings], object] = field(default=lambda store, peers, settings: peers)
-    """What the service's processes may ask (`Ask`)."""
+    outside: Callable[[Surroundings], object] = field(default=lambda around: around.peers)
+    """What the service's processes may ask (`Ask`), and its long work works with."""
+    long_work: Callable[[Surroundings], Mapping[str, LongWork]] = field(default=lambda around: {})
+    """The kinds of long work that the service has beside those of every service."""
     signing: SignedExchange | None = None
     """How partners' messages are verified and answers to them signed; None: there are no `@signed` routes."""

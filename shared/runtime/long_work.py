@@ -73,17 +73,17 @@ LongWork = Callable[[bytes, Progress], Awaitable[Any | Rejection]]
 
 
 class Operations:
-    """A service's operations. `kinds` names the work of each kind."""
+    """A service's operations. `kinds` names the work of each kind; it is filled before any is accepted."""
 
-    def __init__(self, pool: asyncpg.Pool, kinds: Mapping[str, LongWork]) -> None:
+    def __init__(self, pool: asyncpg.Pool, kinds: Mapping[str, LongWork] | None = None) -> None:
         self._pool = pool
-        self._kinds = kinds
+        self.kinds = dict(kinds or {})
         self._lease = Lease(pool, "operations")
         self._accepted = asyncio.Event()
 
     async def accept(self, kind: str, client: str, input: object, key: IdempotencyKey | None = None) -> Accepted:
         """A new operation, or the one that was accepted under this key before. Raises `KeyReused`."""
-        if kind not in self._kinds:
+        if kind not in self.kinds:
             raise KeyError(kind)
         row = None
         while row is None:  # a twin was in the act of inserting: it is seen by the next statement, not by this one
@@ -151,7 +151,7 @@ class Operations:
 
     async def _carry_out(self, id: str, kind: str, input: bytes) -> None:
         try:
-            outcome = await self._kinds[kind](input, Progress(self._pool, id))
+            outcome = await self.kinds[kind](input, Progress(self._pool, id))
         except AWAY:
             raise
         except Exception as error:

@@ -29,7 +29,7 @@ from shared.messaging.intake import Intake
 from shared.messaging.relay import READER as RELAY
 from shared.messaging.relay import Relay
 from shared.proof.heads import HeadSigner, Signer
-from shared.runtime.definition import ServiceDefinition
+from shared.runtime.definition import ServiceDefinition, Surroundings
 from shared.runtime.long_work import Operations
 from shared.runtime.settings import Settings
 from shared.runtime.vault import ROTATION, Vault
@@ -92,7 +92,10 @@ class Parts:
         )
         self.derived = Derived(self.pool, self.store.types, definition.limits_apart)
         self.vault = Vault(self.pool, master, (*WRAPPED, *definition.wrapped))
-        self.operations = Operations(self.pool, {ROTATION: self.vault.rotate})
+        self.operations = Operations(self.pool)
+        around = Surroundings(self.store, self.peers, settings, self.operations)
+        self.outside = definition.outside(around)
+        self.operations.kinds |= {ROTATION: self.vault.rotate, **definition.long_work(around)}
         self.signing = self._guard()
         self.reader = LogReader(self.pool)
         await self.reader.start()
@@ -131,9 +134,7 @@ class Parts:
         self._spawn("builder", self._builder().run())
         self._spawn("operations", self.operations.run())
         if definition.processes:
-            reactor = Reactor(
-                self.store, definition.processes, definition.outside(self.store, self.peers, self.settings)
-            )
+            reactor = Reactor(self.store, definition.processes, self.outside)
             queue = queue_for(reactor, definition.name)
             self._spawn("processes", Follower(self.pool, self.reader, PROCESSES, queue).run())
             self._spawn("reactions", Reactions(self.store, reactor).run())
@@ -227,7 +228,9 @@ class Parts:
         pool = self.pool
         row = await pool.fetchrow(
             "select (select position from log_head) as head, (select count(*) from unsequenced) as unsequenced,"
-            " (select count(*) from reaction) as reactions, (select stands_at from business_clock) as clock,"
+            " (select count(*) from reaction) as reactions,"
+            " (select count(*) from operation where finished_at is null) as operations,"
+            " (select stands_at from business_clock) as clock,"
             " (select count(*) from parked where dropped_at is null) as parked,"
             " (select min(due_at) from timer) as next_due, (select log_id from log_identity) as log_id"
         )
@@ -244,6 +247,7 @@ class Parts:
             "head": row["head"],
             "unsequenced": row["unsequenced"],
             "reactions": row["reactions"],
+            "operations": row["operations"],
             "parked": row["parked"],
             "clock": None if clock is None else clock.isoformat(),
             "next_due": None if row["next_due"] is None else row["next_due"].isoformat(),

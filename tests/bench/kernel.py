@@ -15,7 +15,8 @@ import uvloop
 from deploy.local.migrations import migrate
 from deploy.local.postgres import PostgresServer, running_postgres
 from deploy.local.settings import CLOCK_START
-from services.subsidy.domain.policy import PROGRAMME, ActivatePolicy, DraftPolicy, PolicyVersion, decide, stream_of
+from services.subsidy.domain.policy import PROGRAMME, ActivatePolicy, DraftPolicy, decide, stream_of
+from services.subsidy.domain.policy_version import PolicyVersion
 from services.subsidy.wiring import DEFINITION
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs

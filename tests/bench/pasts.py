@@ -8,8 +8,9 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from services.subsidy.domain.claim import (
-    CLAIM,
+from services.subsidy.domain.claim import CLAIM
+from services.subsidy.domain.claim_decisions import screened
+from services.subsidy.domain.claim_events import (
     ClaimApproved,
     ClaimEvent,
     ClaimNoticed,
@@ -22,9 +23,8 @@ from services.subsidy.domain.claim import (
     PaymentOrdered,
     PaymentReserved,
 )
-from services.subsidy.domain.claim_decisions import screened
-from services.subsidy.domain.policy import PolicyVersion
-from services.subsidy.domain.screening import Facts, RoleHeld
+from services.subsidy.domain.facts import Facts, RoleHeld
+from services.subsidy.domain.policy_version import PolicyVersion
 from shared.eventstore.record import EventTypes, encode_payload
 from shared.values.ids import (
     CertificateId,

@@ -20,7 +20,7 @@ from eventsourcing.domain import Aggregate, event
 
 from deploy.local.postgres import SUPERUSER, PostgresServer
 from services.subsidy.domain.claim_decisions import screened
-from services.subsidy.domain.policy import PolicyVersion
+from services.subsidy.domain.policy_version import PolicyVersion
 from tests.bench.pasts import facts, policy
 from tests.bench.submissions import submissions
 

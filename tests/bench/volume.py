@@ -15,7 +15,8 @@ from pathlib import Path
 import asyncpg
 
 from deploy.local.postgres import running_postgres
-from services.subsidy.domain.claim import CLAIM, ClaimSubmitted
+from services.subsidy.domain.claim import CLAIM
+from services.subsidy.domain.claim_events import ClaimSubmitted
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.record import Actor

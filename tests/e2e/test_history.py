@@ -64,7 +64,7 @@ async def test_the_command_tells_the_same_as_json(demonstrated: Outcome, directo
     assert told[0] == told[1] == told[2]
     assert told[0]["claim"]["status"] == "paid"
     types = [item["record"]["type"] for item in told[0]["items"]]
-    assert types.index("subsidy.ClaimSubmitted.v1") < types.index("subsidy.ClaimPaid.v1")
+    assert types.index("subsidy.ClaimSubmitted.v2") < types.index("subsidy.ClaimPaid.v1")
 
     early = await run(
         "history", demonstrated.claim_id, "--data", str(directory), "--json", "--as-of", "2025-03-03T12:00:00"

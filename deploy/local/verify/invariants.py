@@ -30,11 +30,12 @@ WAITING_FOR = {
 
 
 class Told(msgspec.Struct):
-    """A claim as the money sees it."""
+    """A claim as the money sees it. `entitlement` is what its person may have once, the programme included."""
 
-    certificate: str
+    certificate: str | None
     person: str
-    project: str
+    programme: str
+    entitlement: str
     freed: bool = False
     places: int = 3
     paid: int = 0
@@ -49,9 +50,11 @@ def _claims(records: Iterable[Located]) -> dict[str, Told]:
             continue
         event: dict[str, Any] = msgspec.json.decode(record.payload)
         match record.type:
-            case "subsidy.ClaimSubmitted.v1":
-                claims[record.stream] = Told(event["certificate_no"], event["person_id"], event["project_id"])
-            case "subsidy.ClaimScreened.v1":
+            case "subsidy.ClaimSubmitted.v1" | "subsidy.ClaimSubmitted.v2":
+                programme = event["programme"]
+                entitlement = event.get("entitlement") or f"{programme}/{event['project_id']}"
+                claims[record.stream] = Told(event.get("certificate_no"), event["person_id"], programme, entitlement)
+            case "subsidy.ClaimScreened.v1" | "subsidy.ClaimScreened.v2" | "subsidy.ClaimRescreened.v1":
                 claims[record.stream].places = event["places"]
             case "subsidy.ClaimApproved.v1":
                 claims[record.stream].committed = {event["budget_line"]: Decimal(event["amount"])}
@@ -67,16 +70,18 @@ def check_once(records: Iterable[Located]) -> Checked:
     """Invariant 1: no certificate, person-project pair or fourth place is ever paid for twice."""
     claims = _claims(records)
     live = [claim for claim in claims.values() if not claim.freed]
-    findings = [f"证书 {key} 有 {n} 个有效申请" for key, n in Counter(c.certificate for c in live).items() if n > 1]
-    pairs = Counter((claim.person, claim.project) for claim in live)
-    findings += [f"{person} 的项目 {project} 有 {n} 个有效申请" for (person, project), n in pairs.items() if n > 1]
-    paid: dict[str, int] = defaultdict(int)
+    certificates = Counter(claim.certificate for claim in live if claim.certificate is not None)
+    findings = [f"证书 {key} 有 {n} 个有效申请" for key, n in certificates.items() if n > 1]
+    pairs = Counter((claim.person, claim.entitlement) for claim in live)
+    findings += [f"{person} 的 {what} 有 {n} 个有效申请" for (person, what), n in pairs.items() if n > 1]
+    paid: dict[tuple[str, str], int] = defaultdict(int)
     for claim_id, claim in claims.items():
-        paid[claim.person] += claim.paid
+        place = (claim.person, claim.programme)
+        paid[place] += claim.paid
         if claim.paid > 1:
             findings.append(f"{claim_id} 发放了 {claim.paid} 次")
-        if paid[claim.person] > claim.places:
-            findings.append(f"{claim.person} 已发放 {paid[claim.person]} 次")
+        if paid[place] > claim.places:
+            findings.append(f"{claim.person} 的 {claim.programme} 已发放 {paid[place]} 次")
     return Checked("一 不重复发放", f"{len(claims)} 个申请", findings)
 
 

@@ -51,6 +51,16 @@ MESSAGES = {
 """What a message said, by its template; the version of the wording does not matter here."""
 
 FACTS = {
+    "certificate_kind": "证书种类",
+    "certificate_stage": "培训阶段",
+    "certificate_issued_on": "颁发日期",
+    "certificate_revoked_on": "撤销日期",
+    "certificate_is_claimants": "属本人",
+    "organisation_area": "登记地",
+    "organisation_registered_on": "成立日期",
+    "category": "人员类别",
+    "attested": "已核验",
+    "bound": "标准",
     "kind": "证书种类",
     "stage": "培训阶段",
     "revoked_on": "撤销日期",
@@ -96,10 +106,13 @@ PHRASES: dict[str, Callable[[Event], str]] = {
     "registry.PersonalDataDisclosed.v1": lambda e: "查阅个人信息（已留痕）",
     "training.CertificateIssued.v1": lambda e: f"颁发证书 {e['number']}（{e['issued_on']}）",
     "training.CertificateRevoked.v1": lambda e: f"撤销证书 {e['number']}",
-    "subsidy.ClaimSubmitted.v1": lambda e: (
-        f"提交申请，由{_district(e['accepting_district'])}受理，{_district(e['review_district'])}审核"
-    ),
+    "subsidy.ClaimSubmitted.v1": lambda e: _submitted(e),
+    "subsidy.ClaimSubmitted.v2": lambda e: _submitted(e),
     "subsidy.ClaimScreened.v1": lambda e: _screened(e),
+    "subsidy.ClaimScreened.v2": lambda e: _screened(e),
+    "subsidy.ClaimRescreened.v1": lambda e: "适用政策变更，重新初筛：" + _screened(e),
+    "subsidy.EvidenceAttested.v1": lambda e: f"核验申报内容“{e['evidence']}”，{'属实' if e['confirmed'] else '不属实'}",
+    "subsidy.ClaimEscalated.v1": lambda e: f"逾期未办（期限 {e['due_on']}），报{e['escalated_to']}督办",
     "subsidy.PayeeChecked.v1": lambda e: "收款账户户名与本人一致" if e["matches"] else "收款账户户名与本人不一致",
     "subsidy.CorrectionRequested.v1": lambda e: f"一次性告知补正，期限 {e['due_on']}",
     "subsidy.ClaimCorrected.v1": lambda e: "补正收款账户",
@@ -111,6 +124,10 @@ PHRASES: dict[str, Callable[[Event], str]] = {
     "subsidy.HoldLifted.v1": lambda e: f"恢复：{HOLDS.get(e['reason'], e['reason'])}已解除",
     "subsidy.ClaimNoticed.v1": lambda e: f"列入公示，至 {e['last_day']}",
     "subsidy.NoticeEnded.v1": lambda e: "公示期满",
+    "subsidy.NoticePublished.v1": lambda e: f"发布公示，至 {e['last_day']}",
+    "subsidy.NoticeExtended.v1": lambda e: f"公示延长至 {e['last_day']}",
+    "subsidy.EntryRemoved.v1": lambda e: "移出公示名单",
+    "subsidy.ObjectionEscalated.v1": lambda e: f"异议逾期未处理（期限 {e['settle_by']}），报{e['escalated_to']}督办",
     "subsidy.NoticeDrafted.v1": lambda e: f"编制公示名单，共 {len(e['entries'])} 人",
     "subsidy.ObjectionRaised.v1": lambda e: f"收到异议，须于 {e['settle_by']} 前处理",
     "subsidy.ObjectionDecided.v1": lambda e: "异议成立" if e["upheld"] else "异议不成立",
@@ -129,6 +146,10 @@ PHRASES: dict[str, Callable[[Event], str]] = {
 
 def _district(code: str) -> str:
     return District(code).zh if code in list(District) else code
+
+
+def _submitted(event: Event) -> str:
+    return f"提交申请，由{_district(event['accepting_district'])}受理，{_district(event['review_district'])}审核"
 
 
 def _screened(event: Event) -> str:

@@ -12,6 +12,7 @@ from shared.eventstore.record import Record
 
 STATUS_AFTER = {
     "subsidy.ClaimSubmitted.v1": "submitted",
+    "subsidy.ClaimSubmitted.v2": "submitted",
     "subsidy.CorrectionRequested.v1": "correction_requested",
     "subsidy.ClaimReviewed.v1": "under_review",
     "subsidy.ClaimApproved.v1": "approved",
@@ -48,11 +49,16 @@ def evolve(claim: ClaimAsTold, record: Record) -> ClaimAsTold:
     if (status := STATUS_AFTER.get(record.type)) is not None:
         changes["status"] = status
     match record.type:
-        case "subsidy.ClaimSubmitted.v1":
-            changes |= {name: event[name] for name in ("claim_id", "person_id", "organisation_id", "certificate_id")}
+        case "subsidy.ClaimSubmitted.v1" | "subsidy.ClaimSubmitted.v2":
+            changes |= {
+                name: event.get(name, "") for name in ("claim_id", "person_id", "organisation_id", "certificate_id")
+            }
             changes["district"] = event["review_district"]
-        case "subsidy.ClaimScreened.v1" | "subsidy.ClaimApproved.v1":
+        case "subsidy.ClaimScreened.v1" | "subsidy.ClaimScreened.v2" | "subsidy.ClaimRescreened.v1":
             changes |= {"amount": event["amount"], "policy_version": event["policy_version"]}
+        case "subsidy.ClaimApproved.v1":
+            changes |= {"amount": event["amount"], "policy_version": event["policy_version"]}
+            changes["status"] = "approved" if event.get("noticed", True) else "payable"
         case "subsidy.ClaimCorrected.v1":
             changes["status"] = "payable" if claim.status in ("payment_returned", "payable") else "submitted"
         case "subsidy.ClaimHeld.v1":

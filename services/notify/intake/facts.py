@@ -23,6 +23,7 @@ def _subject(record: Record, event: Begun) -> Iterable[Note]:
 
 LISTENS = (
     Listens("subsidy.ClaimSubmitted.v1", Begun, _subject),
+    Listens("subsidy.ClaimSubmitted.v2", Begun, _subject),
     Listens("training.CertificateIssued.v1", Begun, _subject),
     Listens("loans.EntryInEffect.v1", Begun, _subject),
 )

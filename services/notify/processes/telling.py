@@ -28,6 +28,7 @@ class Step(NamedTuple):
 
 STEPS: Final = {
     "subsidy.ClaimSubmitted.v1": Step("claim_submitted.v1", events.ClaimSubmitted),
+    "subsidy.ClaimSubmitted.v2": Step("claim_submitted.v1", events.ClaimSubmitted),
     "subsidy.CorrectionRequested.v1": Step("claim_correction_requested.v1", events.CorrectionRequested),
     "subsidy.ClaimCorrected.v1": Step("claim_corrected.v1", events.ClaimCorrected),
     "subsidy.ClaimReviewed.v1": Step("claim_reviewed.v1", events.ClaimReviewed),

@@ -1,6 +1,5 @@
-"""`/v1/claims`: submission, correction, review, approval, withdrawal.   (B-13 to B-17)"""
+"""`/v1/claims/{id}`: correction, attestation, review, approval, holds, withdrawal, and reading.   (B-14 to B-17)"""
 
-from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import Request
@@ -8,79 +7,54 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from services.subsidy.api.claim_view import CLAIM_VIEW, ShownClaim
+from services.subsidy.api.submission import Payee
 from services.subsidy.domain.budget import line_of
-from services.subsidy.domain.claim import (
-    BUDGET,
-    CERTIFICATE,
-    CLAIM,
-    PERSON_PLACES,
-    PERSON_PROJECT,
-    Claim,
-    ClaimSubmitted,
-    PayeeAccount,
-)
+from services.subsidy.domain.claim import BUDGET, CLAIM, Claim
 from services.subsidy.domain.claim_decisions import (
     ApproveClaim,
+    AttestEvidence,
     ClaimCommand,
     CorrectClaim,
+    LiftHold,
     RejectClaim,
     RequestCorrection,
     ReviewClaim,
-    SubmitClaim,
     WithdrawClaim,
     decide,
 )
-from services.subsidy.domain.policy import MOST_PLACES, Parameters
-from services.subsidy.intake.facts import CertificateFact, OrganisationFact, PersonFact
-from services.subsidy.intake.judging import active_versions, blocked, blocked_by, facts_needed, judged_by
+from services.subsidy.domain.claim_events import ClaimSubmitted
+from services.subsidy.domain.policy_version import Parameters
+from services.subsidy.intake.judging import active_versions, blocked_by, facts_of, judged_by, registered_of
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
-from shared.eventstore.work import Answer, Handler, Work
+from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.districts import District as DistrictCode
-from shared.values.ids import CertificateId, ClaimId, InstitutionId, OrganisationId, PersonId, ProjectId, new_id, uuid7
-from shared.values.personal import Clear
 from shared.web.answers import carries_out, lists, shows
 from shared.web.behalf import OnBehalfOf, acting_for, ensure_theirs, not_theirs
-from shared.web.body import declares, read_body
 from shared.web.caller import Caller, allow, caller_of
 from shared.web.command import command, current, store_of, unknown, viewed
-from shared.web.facts import ensure_known
-from shared.web.fields import AccountNumber, Code, District, Name, OrganisationRef, PersonRef, Text
+from shared.web.fields import Code, Text
 from shared.web.lists import page
 from shared.web.problem import Problem, invalid_field, of_rejection
 from shared.web.routes import Body, router
 
 api = router("申请")
 
-PROGRAMME = "training-fee-subsidy"
-
 REVIEWERS = "district:*/reviewer"
 APPROVERS = "district:*/approver"
 
 
-class Payee(Body):
-    kind: Literal["social_security_card", "bank_account"]
-    holder: Name
-    number: AccountNumber
-    bank: Name
-
-    def sealed_for(self, person_id: str) -> PayeeAccount:
-        return PayeeAccount(self.kind, Clear(person_id, self.holder), Clear(person_id, self.number), self.bank)
-
-
-class NewClaim(Body):
-    programme: Literal["training-fee-subsidy"]
-    person_id: PersonRef
-    organisation_id: OrganisationRef
-    certificate_no: Code
-    payee_account: Payee
-    channel: Literal["app", "window"]
-    accepting_district: District
-
-
 class Correction(Body):
     payee_account: Payee
+
+
+class EvidenceChecked(Body):
+    """`document`: the reference of the file or register entry that was looked at."""
+
+    evidence: Code
+    confirmed: Annotated[bool, Field(strict=True)]
+    document: Code
 
 
 class Review(Body):
@@ -93,140 +67,14 @@ class Approval(Body):
     reasons: Annotated[tuple[Text, ...], Field(max_length=20)] = ()
 
 
-def places_of(person_id: str) -> tuple[tuple[str, str], ...]:
-    return tuple((PERSON_PLACES, f"{person_id}/{place}") for place in range(1, MOST_PLACES + 1))
+class Lifting(Body):
+    """`document`: the reference of the file that says why the claim may go on."""
+
+    reason: Literal["death", "deregistration", "calendar"]
+    document: Code
 
 
-# -- submission -------------------------------------------------------------------------------------------------------
-
-
-@api.post(
-    "/claims",
-    status_code=201,
-    summary="提交补贴申请",
-    description=(
-        "线上由 app 受理，窗口由受理区受理；由培训机构所在区审核（沪人社规〔2023〕7号）"
-        "。受理后自动初筛，结果列于 `screening`。同一证书同时只能有一件申请，未获批准"
-        "或撤回后可再次申请。"
-    ),
-    openapi_extra=declares(NewClaim),
-)
-@allow("app", "district:*/*")
-@carries_out(ShownClaim)
-async def submit(request: Request) -> Response:
-    body = await read_body(request, NewClaim)
-    _may_accept(caller_of(request), body)
-    ensure_theirs(request, body.person_id)
-    needs, handle = submission(ClaimId(new_id("clm", uuid7())), body)
-    try:
-        return await command(request, needs, handle, on_behalf_of=body.person_id, location="/v1/claims/{id}")
-    except _FactMissing:
-        await _ensure_facts(request, body)
-        return await command(request, needs, handle, on_behalf_of=body.person_id, location="/v1/claims/{id}")
-
-
-def submission(claim_id: ClaimId, body: NewClaim) -> tuple[Needs, Handler]:
-    """What a submission needs to know, and how it is decided."""
-    needs = Needs(
-        unique=((CERTIFICATE, body.certificate_no), *places_of(body.person_id)),
-        facts=facts_needed(body.certificate_no, body.organisation_id, body.person_id),
-        rows=(("policy", body.programme),),
-        subjects=(body.person_id,),
-    )
-
-    def handle(work: Work) -> Answer | Rejection:
-        certificate = work.fact(CertificateFact, body.certificate_no)
-        organisation = work.fact(OrganisationFact, body.organisation_id)
-        person = work.fact(PersonFact, body.person_id)
-        if certificate is None or organisation is None or person is None:
-            raise _FactMissing
-        if person.restricted:
-            return Rejection(code="person_restricted", detail="该人员的个人信息已限制处理，不能提交新的申请")
-        submitted = _submission(claim_id, body, certificate, shanghai_date(work.now))
-        facts = judged_by(
-            certificate,
-            organisation,
-            body.person_id,
-            submitted.submitted_on,
-            places_held=len(work.holders(PERSON_PLACES, body.person_id, MOST_PLACES)),
-        )
-        decision = decide(
-            SubmitClaim(
-                submitted,
-                active_versions(work, body.programme).on(submitted.judged_on),
-                facts,
-                work.holder(CERTIFICATE, body.certificate_no),
-                work.holder(PERSON_PROJECT, f"{body.person_id}/{certificate.project_id}"),
-                blocked_by(certificate, organisation, person),
-            ),
-            Claim(),
-        )
-        if isinstance(decision, Rejection):
-            return decision
-        work.append(CLAIM, claim_id, decision)
-        return viewed(work, CLAIM_VIEW, claim_id, 201)
-
-    return needs, handle
-
-
-class _FactMissing(Exception):
-    """A fact about an id of the body has not arrived, or there is no such thing."""
-
-
-async def _ensure_facts(request: Request, body: NewClaim) -> None:
-    person, organisation = f"/v1/persons/{body.person_id}", f"/v1/organisations/{body.organisation_id}"
-    certificate = f"/v1/certificates/{body.certificate_no}"
-    await ensure_known(
-        request, PersonFact, body.person_id, owner="registry", path=person, pointer="/person_id", what="人员"
-    )
-    await ensure_known(
-        request,
-        OrganisationFact,
-        body.organisation_id,
-        owner="registry",
-        path=organisation,
-        pointer="/organisation_id",
-        what="组织",
-    )
-    await ensure_known(
-        request,
-        CertificateFact,
-        body.certificate_no,
-        owner="training",
-        path=certificate,
-        pointer="/certificate_no",
-        what="证书",
-    )
-
-
-def _may_accept(caller: Caller, body: NewClaim) -> None:
-    """The app takes claims online; a window's claim is taken by staff of the accepting district.   (B-16)"""
-    if body.channel == "app" and not caller.holds("app"):
-        raise invalid_field("/channel", "channel_not_yours", "窗口受理的申请，渠道应为 window")
-    if body.channel == "window" and body.accepting_district not in caller.named("district"):
-        raise Problem(403, "not_your_district", "只能受理本区窗口的申请")
-
-
-def _submission(claim_id: ClaimId, body: NewClaim, certificate: CertificateFact, today: date) -> ClaimSubmitted:
-    return ClaimSubmitted(
-        claim_id=claim_id,
-        programme=body.programme,
-        person_id=PersonId(body.person_id),
-        organisation_id=OrganisationId(body.organisation_id),
-        certificate_id=CertificateId(certificate.certificate_id),
-        certificate_no=body.certificate_no,
-        project_id=ProjectId(certificate.project_id),
-        institution_id=InstitutionId(certificate.institution_id),
-        review_district=certificate.district,
-        channel=body.channel,
-        accepting_district=body.accepting_district,
-        judged_on=certificate.issued_on,
-        submitted_on=today,
-        payee=body.payee_account.sealed_for(body.person_id),
-    )
-
-
-# -- what happens to it next -------------------------------------------------------------------------------------------
+# -- what the claimant does -------------------------------------------------------------------------------------------
 
 
 @api.post(
@@ -243,10 +91,46 @@ async def correct(request: Request, claim_id: str, body: Correction, behalf: OnB
             return unknown("申请")
         if (refusal := _not_accepted_here(request, claim, behalf)) is not None:
             return refusal
+        days = parameters_of(work, claim).review_working_days
         payee = body.payee_account.sealed_for(claim.submission.person_id)
-        return _carried(work, claim_id, CorrectClaim(payee, shanghai_date(work.now)))
+        return _carried(work, claim_id, CorrectClaim(payee, shanghai_date(work.now), days))
 
     return await command(request, Needs(streams=(claim_id,)), handle, on_behalf_of=acting_for(request, behalf))
+
+
+@api.post(
+    "/claims/{claim_id}:withdraw", summary="撤回申请", description="列入发放批次前可以撤回；撤回后证书可再次用于申请。"
+)
+@allow("app", "district:*/*")
+@carries_out(ShownClaim)
+async def withdraw(request: Request, claim_id: str, behalf: OnBehalfOf = None) -> Response:
+    def handle(work: Work) -> Answer | Rejection:
+        if (refusal := _not_accepted_here(request, work.state(CLAIM, claim_id), behalf)) is not None:
+            return refusal
+        return _carried(work, claim_id, WithdrawClaim(shanghai_date(work.now)))
+
+    return await command(request, Needs(streams=(claim_id,)), handle, on_behalf_of=acting_for(request, behalf))
+
+
+# -- what the district does -------------------------------------------------------------------------------------------
+
+
+@api.post(
+    "/claims/{claim_id}/attestations",
+    summary="核验申报内容",
+    description="审核人核对申报内容的依据材料后逐项确认或不予确认；须核验的内容未核验前不能批准。",
+)
+@allow(REVIEWERS)
+@carries_out(ShownClaim)
+async def attest(request: Request, claim_id: str, body: EvidenceChecked) -> Response:
+    person = caller_of(request).person
+
+    def handle(work: Work) -> Answer | Rejection:
+        if (refusal := _not_yours(request, work.state(CLAIM, claim_id), "reviewer")) is not None:
+            return refusal
+        return _carried(work, claim_id, AttestEvidence(body.evidence, body.confirmed, body.document, person))
+
+    return await command(request, Needs(streams=(claim_id,)), handle)
 
 
 @api.post(
@@ -266,19 +150,19 @@ async def review(request: Request, claim_id: str, body: Review) -> Response:
 
     def handle(work: Work) -> Answer | Rejection:
         claim, today = work.state(CLAIM, claim_id), shanghai_date(work.now)
-        refusal = _not_yours(request, claim, "reviewer")
-        if refusal is not None:
+        if (refusal := _not_yours(request, claim, "reviewer")) is not None:
             return refusal
         match body.decision:
             case "approve":
-                return _carried(work, claim_id, ReviewClaim(person, "；".join(body.reasons), today))
+                days = parameters_of(work, claim).approval_working_days
+                return _carried(work, claim_id, ReviewClaim(person, "；".join(body.reasons), today, days))
             case "reject":
                 return _carried(work, claim_id, RejectClaim(person, body.reasons, today))
             case "request_correction":
-                days = _parameters(work, claim).correction_working_days
+                days = parameters_of(work, claim).correction_working_days
                 return _carried(work, claim_id, RequestCorrection(person, body.reasons, today, days))
 
-    return await command(request, Needs(streams=(claim_id,), rows=(("policy", PROGRAMME),)), handle)
+    return await command(request, Needs(streams=(claim_id,)), handle)
 
 
 @api.post(
@@ -292,50 +176,57 @@ async def approve(request: Request, claim_id: str, body: Approval) -> Response:
     person = caller_of(request).person
     if body.decision == "reject" and not body.reasons:
         raise invalid_field("/reasons", "reasons_required", "须写明理由")
-    work = await store_of(request).look(Needs(streams=(claim_id,)))
-    submission = work.state(CLAIM, claim_id).submission
-    if submission is None:
-        raise of_rejection(unknown("申请"))
-    today = shanghai_date(work.now)
-    line = line_of(submission.programme, today.year)
 
     def handle(work: Work) -> Answer | Rejection:
-        claim = work.state(CLAIM, claim_id)
-        refusal = _not_yours(request, claim, "approver")
-        if refusal is not None:
+        claim, today = work.state(CLAIM, claim_id), shanghai_date(work.now)
+        if claim.submission is None:
+            return unknown("申请")
+        if (refusal := _not_yours(request, claim, "approver")) is not None:
             return refusal
         if body.decision == "reject":
             return _carried(work, claim_id, RejectClaim(person, body.reasons, today))
-        certificate = work.fact(CertificateFact, submission.certificate_no)
-        organisation = work.fact(OrganisationFact, submission.organisation_id)
-        if certificate is None or organisation is None:
-            return Rejection(code="fact_pending", detail="登记信息尚未到达，请稍后重试", status=503)
-        facts = judged_by(certificate, organisation, submission.person_id, submission.submitted_on, places_held=0)
-        policy = active_versions(work, submission.programme).on(submission.judged_on)
-        approval = ApproveClaim(person, policy, facts, line, work.left(BUDGET, line), today, blocked(work, submission))
-        return _carried(work, claim_id, approval)
+        found = approval(work, claim, claim.submission, person)
+        return found if isinstance(found, Rejection) else _carried(work, claim_id, found)
 
-    needs = Needs(
-        streams=(claim_id,),
-        bounded=((BUDGET, line),),
-        facts=facts_needed(submission.certificate_no, submission.organisation_id, submission.person_id),
-        rows=(("policy", submission.programme),),
+    return await command(request, Needs(streams=(claim_id,)), handle)
+
+
+def approval(work: Work, claim: Claim, submission: ClaimSubmitted, approver: str) -> ApproveClaim | Rejection:
+    """The approval of a claim by what is known now; asks for what is not loaded yet."""
+    today = shanghai_date(work.now)
+    line = line_of(submission.programme, today.year)
+    work.require(facts=facts_of(submission), bounded=((BUDGET, line),), rows=(("policy", submission.programme),))
+    known = registered_of(work, submission)
+    if known is None:
+        return Rejection(code="fact_pending", detail="登记信息尚未到达，请稍后重试", status=503)
+    return ApproveClaim(
+        approver,
+        active_versions(work, submission.programme).on(submission.judged_on),
+        judged_by(submission, known, places_held=0, attested=claim.attested),
+        line,
+        work.left(BUDGET, line),
+        today,
+        blocked_by(*known),
     )
-    return await command(request, needs, handle)
 
 
 @api.post(
-    "/claims/{claim_id}:withdraw", summary="撤回申请", description="列入发放批次前可以撤回；撤回后证书可再次用于申请。"
+    "/claims/{claim_id}/holds:lift",
+    summary="核实后解除暂缓",
+    description="人员死亡、组织注销等情形经审核区核实、有据可查后，由批准人解除暂缓；证书被撤销的不能解除。",
+    operation_id="liftClaimHold",
 )
-@allow("app", "district:*/*")
+@allow(APPROVERS)
 @carries_out(ShownClaim)
-async def withdraw(request: Request, claim_id: str, behalf: OnBehalfOf = None) -> Response:
-    def handle(work: Work) -> Answer | Rejection:
-        if (refusal := _not_accepted_here(request, work.state(CLAIM, claim_id), behalf)) is not None:
-            return refusal
-        return _carried(work, claim_id, WithdrawClaim(shanghai_date(work.now)))
+async def lift(request: Request, claim_id: str, body: Lifting) -> Response:
+    person = caller_of(request).person
 
-    return await command(request, Needs(streams=(claim_id,)), handle, on_behalf_of=acting_for(request, behalf))
+    def handle(work: Work) -> Answer | Rejection:
+        if (refusal := _not_yours(request, work.state(CLAIM, claim_id), "approver")) is not None:
+            return refusal
+        return _carried(work, claim_id, LiftHold(body.reason, person, body.document))
+
+    return await command(request, Needs(streams=(claim_id,)), handle)
 
 
 def _carried(work: Work, claim_id: str, wanted: ClaimCommand) -> Answer | Rejection:
@@ -369,10 +260,12 @@ def _not_accepted_here(request: Request, claim: Claim, behalf: str | None) -> Re
     return Rejection(code="not_your_district", detail=f"此申请由{name}受理", status=403)
 
 
-def _parameters(work: Work, claim: Claim) -> Parameters:
-    """The parameters of the version that judges a claim; the first active ones while none does."""
-    active = active_versions(work, PROGRAMME)
-    version = active.named(claim.policy_version or "") or (active.versions[0] if active.versions else None)
+def parameters_of(work: Work, claim: Claim) -> Parameters:
+    """The parameters of the version that judges a claim; of the latest one in force while none does."""
+    assert claim.submission is not None
+    work.require(rows=(("policy", claim.submission.programme),))
+    versions = active_versions(work, claim.submission.programme)
+    version = versions.named(claim.policy_version or "") or versions.latest
     if version is None:
         raise Problem(409, "policy_missing", "尚无生效的政策版本")
     return version.parameters
@@ -385,13 +278,18 @@ def _parameters(work: Work, claim: Claim) -> Parameters:
 @allow("app", "district:*/*", "city", "finance/*", "auditor", "service:audit")
 @shows(ShownClaim)
 async def read(request: Request, claim_id: str) -> Response:
+    work = await look_at(request, claim_id)
+    return current(request, viewed(work, CLAIM_VIEW, claim_id))
+
+
+async def look_at(request: Request, claim_id: str) -> Work:
+    """The claim as the caller may see it. Raises a 404 for what is not, or is not his."""
     work = await store_of(request).look(Needs(streams=(claim_id,)))
     claim = work.state(CLAIM, claim_id) if claim_id.startswith("clm_") else Claim()
     if claim.submission is None or not _may_see(caller_of(request), claim.submission):
         raise of_rejection(unknown("申请"))
     ensure_theirs(request, claim.submission.person_id)
-    found = viewed(work, CLAIM_VIEW, claim_id)
-    return current(request, found)
+    return work
 
 
 def _may_see(caller: Caller, submission: ClaimSubmitted) -> bool:
@@ -410,10 +308,13 @@ async def listed(
     status: str | None = None,
     person_id: str | None = None,
     district: str | None = None,
+    hold: str | None = None,
+    programme: str | None = None,
 ) -> Response:
     caller = caller_of(request)
     ensure_theirs(request, person_id)
-    facets = [f"{name}:{value}" for name, value in (("status", status), ("person", person_id)) if value]
+    wanted = (("status", status), ("person", person_id), ("hold", hold), ("programme", programme))
+    facets = [f"{name}:{value}" for name, value in wanted if value]
     own = caller.named("district")
     if own and not caller.holds("city"):
         if district is not None and district not in own:

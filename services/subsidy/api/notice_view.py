@@ -13,6 +13,8 @@ class ObjectionShown(msgspec.Struct, frozen=True):
     claim_id: str
     settle_by: date
     upheld: bool | None
+    evidence: tuple[str, ...]
+    escalated_to: str | None
 
 
 class ObjectionTaken(msgspec.Struct, frozen=True):
@@ -25,6 +27,7 @@ class ShownNotice(msgspec.Struct, frozen=True):
     id: str
     status: str
     district: str
+    programme: str
     title: str
     claims: tuple[str, ...]
     published_on: str | None
@@ -38,12 +41,14 @@ def shown(id: str, notice: Notice) -> ShownNotice:
         id=id,
         status=notice.status,
         district=notice.district,
+        programme=notice.programme,
         title=notice.title,
         claims=tuple(entry.claim_id for entry in notice.entries),
         published_on=notice.published_on.isoformat() if notice.published_on else None,
         last_day=notice.last_day.isoformat() if notice.last_day else None,
         objections=tuple(
-            ObjectionShown(key, item.claim_id, item.settle_by, item.upheld) for key, item in notice.objections.items()
+            ObjectionShown(key, item.claim_id, item.settle_by, item.upheld, item.evidence, item.escalated_to)
+            for key, item in notice.objections.items()
         ),
     )
 

@@ -1,43 +1,44 @@
-"""`/v1/notices` and `/v1/objections`: what the public is shown, and what it says.   (B-18)"""
+"""`/v1/notices`: what the public is shown, and for how long.   (B-18)"""
 
 from typing import Annotated
 
 import msgspec
 from fastapi import Request
 from fastapi.responses import Response
+from msgspec.structs import replace
 from pydantic import Field
 
-from services.subsidy.api.claims import PROGRAMME
-from services.subsidy.api.notice_view import ObjectionTaken, ShownNotice, shown
-from services.subsidy.domain.claim import CLAIM
-from services.subsidy.domain.claim_decisions import HoldClaim, LiftHold, NoticeClaim, RejectClaim
+from services.subsidy.api.claims import parameters_of
+from services.subsidy.api.notice_view import ShownNotice, shown
+from services.subsidy.api.submission import Programme
+from services.subsidy.domain.claim import CLAIM, Claim
+from services.subsidy.domain.claim_decisions import NoticeClaim
 from services.subsidy.domain.claim_decisions import decide as decide_claim
 from services.subsidy.domain.notice import (
     MOST_ENTRIES,
     NOTICE,
-    DecideObjection,
     DraftNotice,
     Entry,
+    ExtendNotice,
     Notice,
-    ObjectionPlace,
     PublishNotice,
-    RaiseObjection,
     decide,
 )
-from services.subsidy.domain.policy import Parameters
+from services.subsidy.domain.policy_version import PolicyVersion
 from services.subsidy.intake.judging import active_versions
-from shared.eventstore.decider import Decision, Rejection
+from shared.eventstore.decider import Rejection
 from shared.eventstore.listing import read_page
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import shanghai_date
 from shared.values.districts import District as DistrictCode
 from shared.values.ids import ClaimId, NoticeId, PersonId, new_id, uuid7
+from shared.values.names import masked_name
 from shared.values.personal import Clear
 from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import Caller, allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
-from shared.web.fields import ClaimRef, Text
+from shared.web.fields import ClaimRef
 from shared.web.lists import page
 from shared.web.peers import PeerUnavailable
 from shared.web.problem import Problem, invalid_field, of_rejection
@@ -50,35 +51,23 @@ STAFF = "district:*/*"
 
 
 class NewNotice(Body):
-    """Without `claims`: every approved claim of the district that is on no hold."""
+    """Without `claims`: every approved claim of the programme and district that is on no hold."""
 
+    programme: Programme = "training-fee-subsidy"
     claims: Annotated[tuple[ClaimRef, ...] | None, Field(min_length=1, max_length=MOST_ENTRIES)] = None
 
 
-class NewObjection(Body):
-    claim_id: ClaimRef
-    grounds: Text
+class Extension(Body):
+    """Working days, counted from the last day as it stands."""
+
+    working_days: Annotated[int, Field(ge=1, le=60, strict=True)]
 
 
-class ObjectionDecision(Body):
-    upheld: Annotated[bool, Field(strict=True)]
-    reasons: Text
-
-
-def _own_district(caller: Caller) -> str:
+def own_district(caller: Caller) -> str:
     districts = caller.named("district")
     if not districts:
         raise Problem(403, "not_your_district", "公示由区级经办人员编制和发布")
     return districts[0]
-
-
-def _parameters(work: Work) -> Parameters | None:
-    versions = active_versions(work, PROGRAMME).versions
-    return versions[-1].parameters if versions else None
-
-
-POLICY_NEED = (("policy", PROGRAMME),)
-POLICY_MISSING = Rejection(code="policy_missing", detail="尚无生效的政策版本")
 
 
 @api.post(
@@ -91,8 +80,9 @@ POLICY_MISSING = Rejection(code="policy_missing", detail="尚无生效的政策�
 @carries_out(ShownNotice)
 async def draft(request: Request, body: NewNotice) -> Response:
     caller = caller_of(request)
-    district, person = _own_district(caller), caller.person
-    claims = tuple(dict.fromkeys(body.claims)) if body.claims is not None else await _ready(request, district)
+    district, person = own_district(caller), caller.person
+    found = body.claims if body.claims is not None else await _ready(request, district, body.programme)
+    claims = tuple(dict.fromkeys(found))
     if not claims:
         raise Problem(409, "nothing_to_notice", "本区没有可公示的申请")
     people = await _people(request, claims, district)
@@ -101,31 +91,43 @@ async def draft(request: Request, body: NewNotice) -> Response:
 
     def handle(work: Work) -> Answer | Rejection:
         entries = []
+        policy = active_versions(work, body.programme).latest
         for claim_id in claims:
             claim = work.state(CLAIM, claim_id)
-            if claim.submission is None or claim.amount is None or claim.status != "approved" or claim.holds:
+            programme = claim.submission.programme if claim.submission is not None else None
+            if programme != body.programme or claim.amount is None or not _showable(claim):
                 return Rejection(
                     code="claim_not_ready", detail="名单中有不能公示的申请", extensions={"claim_id": claim_id}
                 )
-            person_id = claim.submission.person_id
+            person_id = people[claim_id]
             name, number = names[person_id]
+            shown_name = masked_name(name) if policy is not None and policy.parameters.names_masked else name
             entries.append(
-                Entry(ClaimId(claim_id), person_id, Clear(person_id, name), Clear(person_id, number), claim.amount)
+                Entry(
+                    ClaimId(claim_id), person_id, Clear(person_id, shown_name), Clear(person_id, number), claim.amount
+                )
             )
-        title = f"{DistrictCode(district).zh}初创期培训费补贴拟发放名单"
-        decision = decide(DraftNotice(notice_id, district, title, tuple(entries), person), Notice())
+        title = f"{DistrictCode(district).zh}{_title(policy)}拟发放名单"
+        decision = decide(DraftNotice(notice_id, district, body.programme, title, tuple(entries), person), Notice())
         if isinstance(decision, Rejection):
             return decision
         return answer(work, notice_id, shown(notice_id, work.append(NOTICE, notice_id, decision)), 201)
 
-    needs = Needs(streams=tuple(claims), subjects=tuple(people.values()))
+    needs = Needs(streams=claims, subjects=tuple(people.values()), rows=(("policy", body.programme),))
     return await command(request, needs, handle, location="/v1/notices/{id}")
 
 
-async def _ready(request: Request, district: str) -> tuple[str, ...]:
-    found = await read_page(
-        store_of(request).pool, "claim", ["ready:notice", f"district:{district}"], None, MOST_ENTRIES
-    )
+def _title(policy: PolicyVersion | None) -> str:
+    return "补贴" if policy is None else policy.title
+
+
+def _showable(claim: Claim) -> bool:
+    return claim.status == "approved" and not claim.holds
+
+
+async def _ready(request: Request, district: str, programme: str) -> tuple[str, ...]:
+    facets = ["ready:notice", f"district:{district}", f"programme:{programme}"]
+    found = await read_page(store_of(request).pool, "claim", facets, None, MOST_ENTRIES)
     return tuple(msgspec.json.decode(item)["id"] for item in found.items)
 
 
@@ -164,115 +166,56 @@ async def _disclosed(request: Request, people: dict[str, PersonId]) -> dict[str,
 @steps_up
 async def publish(request: Request, notice_id: str) -> Response:
     caller = caller_of(request)
-    district, person = _own_district(caller), caller.person
+    district, person = own_district(caller), caller.person
 
     def handle(work: Work) -> Answer | Rejection:
-        notice, parameters = work.state(NOTICE, notice_id), _parameters(work)
-        if parameters is None:
-            return POLICY_MISSING
+        notice, today = work.state(NOTICE, notice_id), shanghai_date(work.now)
         if notice.id is not None and notice.district != district:
-            return Rejection(code="not_your_district", detail="只能发布本区的公示", status=403)
-        decision = decide(PublishNotice(person, shanghai_date(work.now), parameters.notice_working_days), notice)
+            return NOT_YOURS
+        work.require(*(entry.claim_id for entry in notice.entries))
+        claims = {entry.claim_id: work.state(CLAIM, entry.claim_id) for entry in notice.entries}
+        left_out = tuple(claim_id for claim_id, claim in claims.items() if not _showable(claim))
+        days = max((parameters_of(work, claim).notice_working_days for claim in claims.values()), default=1)
+        decision = decide(PublishNotice(person, today, days, left_out), notice)
         if isinstance(decision, Rejection):
             return decision
-        work.require(*(entry.claim_id for entry in notice.entries))
         published = work.append(NOTICE, notice_id, decision)
-        for entry in notice.entries:
-            assert published.last_day is not None
-            noticed = decide_claim(
-                NoticeClaim(NoticeId(notice_id), published.last_day), work.state(CLAIM, entry.claim_id)
-            )
+        assert published.last_day is not None
+        for entry in published.entries:
+            noticed = decide_claim(NoticeClaim(NoticeId(notice_id), published.last_day), claims[entry.claim_id])
             if isinstance(noticed, Rejection):
-                return msgspec.structs.replace(noticed, extensions={**noticed.extensions, "claim_id": entry.claim_id})
+                return replace(noticed, extensions={**noticed.extensions, "claim_id": entry.claim_id})
             work.append(CLAIM, entry.claim_id, noticed)
         return answer(work, notice_id, shown(notice_id, published))
 
-    return await command(request, Needs(streams=(notice_id,), rows=POLICY_NEED), handle)
+    return await command(request, Needs(streams=(notice_id,)), handle)
+
+
+NOT_YOURS = Rejection(code="not_your_district", detail="这份公示属于其他区", status=403)
 
 
 @api.post(
-    "/notices/{notice_id}/objections",
-    status_code=201,
-    summary="提出异议",
-    description="在公示期内对名单中一人提出；其申请暂缓，他人不受影响。`settle_by` 为处理期限。",
-    operation_id="raiseObjection",
-)
-@allow("app", STAFF)
-@carries_out(ObjectionTaken)
-async def object_to(request: Request, notice_id: str, body: NewObjection) -> Response:
-    objection_id = new_id("obj", uuid7())
-
-    def handle(work: Work) -> Answer | Rejection:
-        notice, parameters = work.state(NOTICE, notice_id), _parameters(work)
-        if parameters is None:
-            return POLICY_MISSING
-        entry = next((entry for entry in notice.entries if entry.claim_id == body.claim_id), None)
-        subject = entry.person_id if entry is not None else "none"
-        today = shanghai_date(work.now)
-        decision = decide(
-            RaiseObjection(
-                objection_id,
-                ClaimId(body.claim_id),
-                Clear(subject, body.grounds),
-                today,
-                parameters.objection_working_days,
-            ),
-            notice,
-        )
-        if isinstance(decision, Rejection):
-            return decision
-        notice = work.append(NOTICE, notice_id, decision)
-        district = DistrictCode(notice.district).zh
-        held = decide_claim(
-            HoldClaim("objection", today, f"{district}人力资源社会保障部门核实异议"), work.state(CLAIM, body.claim_id)
-        )
-        if isinstance(held, Rejection):
-            return held
-        work.append(CLAIM, body.claim_id, held)
-        settle_by = notice.objections[objection_id].settle_by
-        return answer(work, notice_id, ObjectionTaken(objection_id, body.claim_id, settle_by), 201)
-
-    needs = Needs(streams=(notice_id, body.claim_id), rows=POLICY_NEED)
-    return await command(request, needs, handle)
-
-
-@api.post(
-    "/objections/{objection_id}/decision", summary="处理异议", description="异议成立则不予批准，不成立则恢复办理。"
+    "/notices/{notice_id}:extend",
+    summary="延长公示期",
+    description="公示期只能延长，不能缩短；自原定最后一日起按工作日计算。",
 )
 @allow(STAFF)
 @carries_out(ShownNotice)
-async def decide_objection(request: Request, objection_id: str, body: ObjectionDecision) -> Response:
+@steps_up
+async def extend(request: Request, notice_id: str, body: Extension) -> Response:
     caller = caller_of(request)
-    district, person = _own_district(caller), caller.person
+    district, person = own_district(caller), caller.person
 
     def handle(work: Work) -> Answer | Rejection:
-        place = work.row("objection", objection_id, ObjectionPlace)
-        if place is None:
-            return unknown("异议")
-        work.require(place.notice_id, place.claim_id)
-        notice, today = work.state(NOTICE, place.notice_id), shanghai_date(work.now)
-        if notice.district != district:
-            return Rejection(code="not_your_district", detail="只能处理本区公示的异议", status=403)
-        decision = decide(DecideObjection(objection_id, body.upheld, body.reasons, person, today), notice)
+        notice = work.state(NOTICE, notice_id)
+        if notice.id is not None and notice.district != district:
+            return NOT_YOURS
+        decision = decide(ExtendNotice(person, shanghai_date(work.now), body.working_days), notice)
         if isinstance(decision, Rejection):
             return decision
-        notice = work.append(NOTICE, place.notice_id, decision)
-        claim = work.state(CLAIM, place.claim_id)
-        others_open = any(
-            other.claim_id == place.claim_id and other.upheld is None for other in notice.objections.values()
-        )
-        if claim.status in ("rejected", "withdrawn"):
-            settled: Decision = []
-        elif body.upheld:
-            settled = decide_claim(RejectClaim(person, ("公示异议成立：" + body.reasons,), today), claim)
-        else:
-            settled = [] if others_open else decide_claim(LiftHold("objection"), claim)
-        if isinstance(settled, Rejection):
-            return settled
-        work.append(CLAIM, place.claim_id, settled)
-        return answer(work, place.notice_id, shown(place.notice_id, notice))
+        return answer(work, notice_id, shown(notice_id, work.append(NOTICE, notice_id, decision)))
 
-    return await command(request, Needs(rows=(("objection", objection_id),)), handle)
+    return await command(request, Needs(streams=(notice_id,)), handle)
 
 
 @api.get("/notices/{notice_id}", summary="公示（不含姓名）")

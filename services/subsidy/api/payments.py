@@ -19,9 +19,10 @@ from services.subsidy.api.payment_view import (
 from services.subsidy.domain.budget import BUDGET_LINE, SetBudget, line_of
 from services.subsidy.domain.budget import decide as decide_budget
 from services.subsidy.domain.budget import stream_of as budget_stream
-from services.subsidy.domain.claim import BUDGET, CLAIM, PaymentDropped
+from services.subsidy.domain.claim import BUDGET, CLAIM
 from services.subsidy.domain.claim_decisions import OrderPayment, ReservePayment, SettlePayment
 from services.subsidy.domain.claim_decisions import decide as decide_claim
+from services.subsidy.domain.claim_events import PaymentDropped
 from services.subsidy.domain.payment_batch import (
     ALREADY_RELEASED,
     MOST_ITEMS,

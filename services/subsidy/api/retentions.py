@@ -6,7 +6,8 @@ import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 
-from services.subsidy.domain.claim import CLAIM, ClaimPaid
+from services.subsidy.domain.claim import CLAIM
+from services.subsidy.domain.claim_events import ClaimPaid
 from services.subsidy.intake.facts import PersonFact
 from shared.eventstore.listing import read_page, shows_what_is_there
 from shared.eventstore.needs import Needs, fact_of

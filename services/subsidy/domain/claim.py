@@ -3,12 +3,42 @@
 from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
-from services.subsidy.domain.screening import Facts, Results, RuleResult, results_of
+from services.subsidy.domain.claim_events import (
+    EVENTS,
+    ClaimApproved,
+    ClaimCorrected,
+    ClaimEscalated,
+    ClaimEvent,
+    ClaimHeld,
+    ClaimNoticed,
+    ClaimPaid,
+    ClaimRejected,
+    ClaimRescreened,
+    ClaimReviewed,
+    ClaimScreened,
+    ClaimSubmitted,
+    ClaimWithdrawn,
+    CorrectionRequested,
+    EvidenceAttested,
+    HoldLifted,
+    HoldReason,
+    NoticeEnded,
+    PayeeAccount,
+    PayeeChecked,
+    PaymentDropped,
+    PaymentOrdered,
+    PaymentReserved,
+    PaymentReturned,
+    PaymentUnknown,
+    Status,
+)
+from services.subsidy.domain.facts import Facts
+from services.subsidy.domain.policy_version import Step
+from services.subsidy.domain.screening import Results, RuleResult, results_of
 from shared.eventstore.decider import (
     Aggregate,
     Event,
@@ -20,199 +50,13 @@ from shared.eventstore.decider import (
     Use,
     by_type,
 )
-from shared.values.ids import (
-    CertificateId,
-    ClaimId,
-    InstitutionId,
-    NoticeId,
-    OrganisationId,
-    PaymentBatchId,
-    PersonId,
-    ProjectId,
-)
-from shared.values.personal import Personal
-
-Channel = Literal["app", "window"]
-AccountKind = Literal["social_security_card", "bank_account"]
-HoldReason = Literal["objection", "policy", "budget", "certificate_revoked", "death", "deregistration", "calendar"]
-Status = Literal[
-    "submitted", "correction_requested", "under_review", "approved", "in_public_notice", "payable", "payment_ordered",
-    "payment_unknown", "paid", "payment_returned", "rejected", "withdrawn", "recovering", "recovered",
-]  # fmt: skip
+from shared.values.ids import NoticeId, PaymentBatchId
 
 CERTIFICATE = "claim/certificate"
-PERSON_PROJECT = "claim/person-project"
+ENTITLEMENT = "claim/person-project"
+"""One claim per person and entitlement; the name is that of the first entitlement there was, and is storage."""
 PERSON_PLACES = "claim/person"
 BUDGET = "budget"
-
-
-class PayeeAccount(msgspec.Struct, frozen=True):
-    """Where the money goes: an account in the claimant's own name.   (B-19)"""
-
-    kind: AccountKind
-    holder: Personal[str]
-    number: Personal[str]
-    bank: str
-
-
-# -- events: what happened; the names are the storage format -------------------------------------------------------
-
-
-class ClaimSubmitted(Event, frozen=True, tag="subsidy.ClaimSubmitted.v1"):
-    """`judged_on`, the certificate's issue date, pins which policy version will judge.   (B-01, B-16, B-17)"""
-
-    claim_id: ClaimId
-    programme: str
-    person_id: PersonId
-    organisation_id: OrganisationId
-    certificate_id: CertificateId
-    certificate_no: str
-    project_id: ProjectId
-    institution_id: InstitutionId
-    review_district: str
-    channel: Channel
-    accepting_district: str
-    judged_on: date
-    submitted_on: date
-    payee: PayeeAccount
-
-
-class ClaimScreened(Event, frozen=True, tag="subsidy.ClaimScreened.v1"):
-    """The rules' results under one version, with the facts they saw; `holds_place`: one of the person's places."""
-
-    policy_version: str
-    amount: Decimal
-    facts: Facts
-    results: Results
-    holds_place: bool
-    places: int
-
-
-class PayeeChecked(Event, frozen=True, tag="subsidy.PayeeChecked.v1"):
-    """Registry's answer whether the account's holder is the claimant; `account` counts the accounts given so far."""
-
-    matches: bool
-    account: int
-
-
-class CorrectionRequested(Event, frozen=True, tag="subsidy.CorrectionRequested.v1"):
-    """Asked for once, with everything missing named.   (行政许可法 art. 32)"""
-
-    reviewer: str
-    items: tuple[str, ...]
-    due_on: date
-
-
-class ClaimCorrected(Event, frozen=True, tag="subsidy.ClaimCorrected.v1"):
-    payee: PayeeAccount
-    corrected_on: date
-
-
-class ClaimReviewed(Event, frozen=True, tag="subsidy.ClaimReviewed.v1"):
-    """A reviewer recommends approval; a second person decides."""
-
-    reviewer: str
-    opinion: str
-    reviewed_on: date
-
-
-class ClaimApproved(Event, frozen=True, tag="subsidy.ClaimApproved.v1"):
-    """A second person approved; the amount is committed against a budget line.   (B-12, B-17)"""
-
-    approver: str
-    policy_version: str
-    amount: Decimal
-    budget_line: str
-    approved_on: date
-
-
-class ClaimRejected(Event, frozen=True, tag="subsidy.ClaimRejected.v1"):
-    """A person signed the rejection, with reasons."""
-
-    decided_by: str
-    reasons: tuple[str, ...]
-    rejected_on: date
-
-
-class ClaimWithdrawn(Event, frozen=True, tag="subsidy.ClaimWithdrawn.v1"):
-    withdrawn_on: date
-
-
-class ClaimHeld(Event, frozen=True, tag="subsidy.ClaimHeld.v1"):
-    """The claim waits: for what, since when, for whom."""
-
-    reason: HoldReason
-    since: date
-    waiting_for: str
-
-
-class HoldLifted(Event, frozen=True, tag="subsidy.HoldLifted.v1"):
-    reason: HoldReason
-
-
-class ClaimNoticed(Event, frozen=True, tag="subsidy.ClaimNoticed.v1"):
-    """The claim stands in a public notice until the end of `last_day`.   (B-18)"""
-
-    notice_id: NoticeId
-    last_day: date
-
-
-class NoticeEnded(Event, frozen=True, tag="subsidy.NoticeEnded.v1"):
-    """The notice's period ended; an open objection still holds this claim."""
-
-    notice_id: NoticeId
-
-
-class PaymentReserved(Event, frozen=True, tag="subsidy.PaymentReserved.v1"):
-    """The claim is part of a batch that is not released yet."""
-
-    batch_id: PaymentBatchId
-
-
-class PaymentDropped(Event, frozen=True, tag="subsidy.PaymentDropped.v1"):
-    """The claim was left out when its batch was released: it was on hold."""
-
-    batch_id: PaymentBatchId
-
-
-class PaymentOrdered(Event, frozen=True, tag="subsidy.PaymentOrdered.v1"):
-    batch_id: PaymentBatchId
-    attempt: int
-    amount: Decimal
-
-
-class ClaimPaid(Event, frozen=True, tag="subsidy.ClaimPaid.v1"):
-    """The entitlement is used, for good.   (B-13, B-14)"""
-
-    batch_id: PaymentBatchId
-    amount: Decimal
-    paid_on: date
-
-
-class PaymentReturned(Event, frozen=True, tag="subsidy.PaymentReturned.v1"):
-    """退票: the money came back; the account must be corrected before another attempt."""
-
-    batch_id: PaymentBatchId
-    reason: str
-    returned_on: date
-
-
-class PaymentUnknown(Event, frozen=True, tag="subsidy.PaymentUnknown.v1"):
-    """The bank cannot say yet. Ends only on evidence, and blocks new attempts."""
-
-    batch_id: PaymentBatchId
-
-
-ClaimEvent = (
-    ClaimSubmitted | ClaimScreened | PayeeChecked | CorrectionRequested | ClaimCorrected | ClaimReviewed
-    | ClaimApproved | ClaimRejected | ClaimWithdrawn | ClaimHeld | HoldLifted | ClaimNoticed | NoticeEnded
-    | PaymentReserved | PaymentDropped | PaymentOrdered | ClaimPaid | PaymentReturned | PaymentUnknown
-)  # fmt: skip
-EVENTS = (
-    ClaimSubmitted, ClaimScreened, PayeeChecked, CorrectionRequested, ClaimCorrected, ClaimReviewed, ClaimApproved,
-    ClaimRejected, ClaimWithdrawn, ClaimHeld, HoldLifted, ClaimNoticed, NoticeEnded, PaymentReserved, PaymentDropped,
-    PaymentOrdered, ClaimPaid, PaymentReturned, PaymentUnknown,
-)  # fmt: skip
 
 
 # -- state and evolve: what we know ---------------------------------------------------------------------------------
@@ -247,10 +91,19 @@ class Claim(msgspec.Struct, frozen=True):
     batch_id: PaymentBatchId | None = None
     attempts: int = 0
     reasons: tuple[str, ...] = ()
+    attested: dict[str, bool] = {}
+    cleared: tuple[HoldReason, ...] = ()
+    due_on: date | None = None
+    escalated_to: str | None = None
 
     @property
     def ended(self) -> bool:
         return self.status in ("rejected", "withdrawn", "paid", "recovered")
+
+    @property
+    def step(self) -> Step | None:
+        """The step of the workflow that the city's people owe now; None while the claimant or the bank is to act."""
+        return _STEPS.get(self.status)
 
     @property
     def payee_checked(self) -> bool:
@@ -267,6 +120,15 @@ class Claim(msgspec.Struct, frozen=True):
         return next((hold for hold in self.holds if hold.reason in reasons), None)
 
 
+_STEPS: dict[Status, Step] = {
+    "submitted": "review",
+    "under_review": "approval",
+    "approved": "public_notice",
+    "in_public_notice": "public_notice",
+    "payable": "payment",
+}
+
+
 def _answered(result: RuleResult, matches: bool) -> RuleResult:
     if result.rule != "payee":
         return result
@@ -277,7 +139,8 @@ def _submitted(claim: Claim, event: ClaimSubmitted) -> Claim:
     return replace(claim, submission=event, status="submitted", payee=event.payee, payee_accounts=1)
 
 
-def _screened(claim: Claim, event: ClaimScreened) -> Claim:
+def _screened(claim: Claim, event: ClaimScreened | ClaimRescreened) -> Claim:
+    """Also a claim that is screened again: a place once held is kept."""
     return replace(
         claim,
         policy_version=event.policy_version,
@@ -285,8 +148,17 @@ def _screened(claim: Claim, event: ClaimScreened) -> Claim:
         facts=event.facts,
         results=event.results,
         holds_place=claim.holds_place or event.holds_place,
-        places=event.places,
+        places=claim.places if claim.holds_place else event.places,
+        due_on=event.due_on,
     )
+
+
+def _attested(claim: Claim, event: EvidenceAttested) -> Claim:
+    return replace(claim, attested={**claim.attested, event.evidence: event.confirmed})
+
+
+def _escalated(claim: Claim, event: ClaimEscalated) -> Claim:
+    return replace(claim, escalated_to=event.escalated_to)
 
 
 def _payee_checked(claim: Claim, event: PayeeChecked) -> Claim:
@@ -295,38 +167,50 @@ def _payee_checked(claim: Claim, event: PayeeChecked) -> Claim:
 
 def _correction_requested(claim: Claim, event: CorrectionRequested) -> Claim:
     asked = claim.corrections_asked + 1
-    return replace(claim, status="correction_requested", corrections_asked=asked, correction_due=event.due_on)
+    return replace(
+        claim, status="correction_requested", corrections_asked=asked, correction_due=event.due_on, due_on=None
+    )
 
 
 def _corrected(claim: Claim, event: ClaimCorrected) -> Claim:
     status: Status = "payable" if claim.status in ("payment_returned", "payable") else "submitted"
     accounts = claim.payee_accounts + 1
     return replace(
-        claim, status=status, payee=event.payee, payee_accounts=accounts, payee_matches=None, correction_due=None
+        claim,
+        status=status,
+        payee=event.payee,
+        payee_accounts=accounts,
+        payee_matches=None,
+        correction_due=None,
+        due_on=event.due_on,
+        escalated_to=None,
     )
 
 
 def _reviewed(claim: Claim, event: ClaimReviewed) -> Claim:
-    return replace(claim, status="under_review", reviewer=event.reviewer)
+    return replace(claim, status="under_review", reviewer=event.reviewer, due_on=event.due_on, escalated_to=None)
 
 
 def _approved(claim: Claim, event: ClaimApproved) -> Claim:
+    """A version without a public notice leads from approval to payment."""
     return replace(
         claim,
-        status="approved",
+        status="approved" if event.noticed else "payable",
         approver=event.approver,
         policy_version=event.policy_version,
         amount=event.amount,
         budget_line=event.budget_line,
+        due_on=event.due_on,
+        escalated_to=None,
     )
 
 
 def _rejected(claim: Claim, event: ClaimRejected) -> Claim:
-    return replace(claim, status="rejected", reasons=event.reasons, holds=(), holds_place=False)
+    return replace(claim, status="rejected", reasons=event.reasons, holds=(), holds_place=False, due_on=None)
 
 
 def _withdrawn(claim: Claim, event: ClaimWithdrawn) -> Claim:
-    return replace(claim, status="withdrawn", holds=(), holds_place=False)
+    return replace(claim, status="withdrawn", holds=(), holds_place=False, due_on=None)
 
 
 def _held(claim: Claim, event: ClaimHeld) -> Claim:
@@ -334,7 +218,10 @@ def _held(claim: Claim, event: ClaimHeld) -> Claim:
 
 
 def _lifted(claim: Claim, event: HoldLifted) -> Claim:
-    return _settled(replace(claim, holds=tuple(hold for hold in claim.holds if hold.reason != event.reason)))
+    """What a person has looked into and lifted does not hold the claim again."""
+    holds = tuple(hold for hold in claim.holds if hold.reason != event.reason)
+    cleared = claim.cleared if event.lifted_by is None else (*claim.cleared, event.reason)
+    return _settled(replace(claim, holds=holds, cleared=cleared))
 
 
 def _noticed(claim: Claim, event: ClaimNoticed) -> Claim:
@@ -354,7 +241,7 @@ def _dropped(claim: Claim, event: PaymentDropped) -> Claim:
 
 
 def _ordered(claim: Claim, event: PaymentOrdered) -> Claim:
-    return replace(claim, status="payment_ordered", attempts=event.attempt)
+    return replace(claim, status="payment_ordered", attempts=event.attempt, due_on=None, escalated_to=None)
 
 
 def _paid(claim: Claim, event: ClaimPaid) -> Claim:
@@ -380,6 +267,9 @@ evolve: Callable[[Claim, Event], Claim] = by_type(
     {
         ClaimSubmitted: _submitted,
         ClaimScreened: _screened,
+        ClaimRescreened: _screened,
+        EvidenceAttested: _attested,
+        ClaimEscalated: _escalated,
         PayeeChecked: _payee_checked,
         CorrectionRequested: _correction_requested,
         ClaimCorrected: _corrected,
@@ -408,9 +298,11 @@ def limits(claim: Claim, event: ClaimEvent) -> Iterable[LimitChange]:
     """One claim per certificate and per person and project, a place per subsidy, a commitment per approval."""
     match event:
         case ClaimSubmitted():
-            return (Take(CERTIFICATE, event.certificate_no), Take(PERSON_PROJECT, project_key(event)))
-        case ClaimScreened(holds_place=True) if claim.submission is not None and not claim.holds_place:
-            return (TakePlace(PERSON_PLACES, claim.submission.person_id, event.places),)
+            own = Take(ENTITLEMENT, entitlement_key(event.person_id, event.entitlement))
+            return (own,) if event.certificate_no is None else (Take(CERTIFICATE, event.certificate_no), own)
+        case ClaimScreened(holds_place=True) | ClaimRescreened(holds_place=True) if not claim.holds_place:
+            assert claim.submission is not None
+            return (TakePlace(PERSON_PLACES, places_key(claim.submission), event.places),)
         case ClaimApproved():
             return (Use(BUDGET, event.budget_line, event.amount),)
         case ClaimRejected() | ClaimWithdrawn():
@@ -423,16 +315,26 @@ def _freed(claim: Claim) -> Iterable[LimitChange]:
     """A rejected or withdrawn claim frees its certificate, project and place, and gives its commitment back."""
     if claim.submission is None:
         return
-    yield Release(CERTIFICATE, claim.submission.certificate_no)
-    yield Release(PERSON_PROJECT, project_key(claim.submission))
+    if claim.submission.certificate_no is not None:
+        yield Release(CERTIFICATE, claim.submission.certificate_no)
+    yield Release(ENTITLEMENT, entitlement_key(claim.submission.person_id, claim.submission.entitlement))
     if claim.holds_place:
-        yield ReleasePlace(PERSON_PLACES, claim.submission.person_id, claim.places)
+        yield ReleasePlace(PERSON_PLACES, places_key(claim.submission), claim.places)
     if claim.budget_line is not None and claim.amount is not None:
         yield Use(BUDGET, claim.budget_line, -claim.amount)
 
 
-def project_key(submission: ClaimSubmitted) -> str:
-    return f"{submission.person_id}/{submission.project_id}"
+def entitlement_key(person_id: str, entitlement: str) -> str:
+    return f"{person_id}/{entitlement}"
+
+
+def places_of(person_id: str, programme: str) -> str:
+    """Under what a person's places in a programme are counted, over all its versions.   (B-14)"""
+    return f"{person_id}/{programme}"
+
+
+def places_key(submission: ClaimSubmitted) -> str:
+    return places_of(submission.person_id, submission.programme)
 
 
 CLAIM: Aggregate[Claim] = Aggregate("clm", EVENTS, Claim, evolve, limits)

@@ -5,23 +5,26 @@ The claim's events, state and limits are in `claim.py`; this is the second half 
 
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from services.subsidy.domain.claim import (
-    Claim,
+from services.subsidy.domain.claim import Claim
+from services.subsidy.domain.claim_events import (
     ClaimApproved,
     ClaimCorrected,
+    ClaimEscalated,
     ClaimHeld,
     ClaimNoticed,
     ClaimPaid,
     ClaimRejected,
+    ClaimRescreened,
     ClaimReviewed,
     ClaimScreened,
     ClaimSubmitted,
     ClaimWithdrawn,
     CorrectionRequested,
+    EvidenceAttested,
     HoldLifted,
     HoldReason,
     NoticeEnded,
@@ -33,9 +36,16 @@ from services.subsidy.domain.claim import (
     PaymentReturned,
     PaymentUnknown,
 )
-from services.subsidy.domain.policy import PolicyVersion
-from services.subsidy.domain.screening import Facts, screen
-from shared.eventstore.decider import Decision, Rejection
+from services.subsidy.domain.facts import Facts
+from services.subsidy.domain.policy_version import (
+    EntitlementFree,
+    PayeeIsClaimant,
+    PlaceFree,
+    PolicyVersion,
+    Word,
+)
+from services.subsidy.domain.screening import Results, amount_of, screen
+from shared.eventstore.decider import Decision, Event, Rejection
 from shared.values.calendar import add_working_days
 from shared.values.encoded import encoded
 from shared.values.ids import NoticeId, PaymentBatchId
@@ -50,7 +60,7 @@ class SubmitClaim(msgspec.Struct, frozen=True):
     policy: PolicyVersion | None
     facts: Facts
     certificate_claim: str | None
-    project_claim: str | None
+    entitlement_claim: str | None
     blocked: HoldReason | None = None
 
 
@@ -67,14 +77,37 @@ class RequestCorrection(msgspec.Struct, frozen=True):
 
 
 class CorrectClaim(msgspec.Struct, frozen=True):
+    """`working_days`: how many the review may take from now on."""
+
     payee: PayeeAccount
+    today: date
+    working_days: int | None = None
+
+
+class AttestEvidence(msgspec.Struct, frozen=True):
+    """`document`: the file or register that the reviewer looked at, by its reference."""
+
+    evidence: str
+    confirmed: bool
+    document: str
+    by: str
+
+
+class RescreenClaim(msgspec.Struct, frozen=True):
+    """`policy` is the version in force now on the day that the claim is judged by."""
+
+    policy: PolicyVersion | None
+    facts: Facts
     today: date
 
 
 class ReviewClaim(msgspec.Struct, frozen=True):
+    """`working_days`: how many the approval may take."""
+
     reviewer: str
     opinion: str
     today: date
+    working_days: int | None = None
 
 
 class ApproveClaim(msgspec.Struct, frozen=True):
@@ -106,7 +139,17 @@ class HoldClaim(msgspec.Struct, frozen=True):
 
 
 class LiftHold(msgspec.Struct, frozen=True):
+    """`by`: a person who looked into the matter, with the document; None: what was waited for has come about."""
+
     reason: HoldReason
+    by: str | None = None
+    document: str | None = None
+
+
+class EscalateClaim(msgspec.Struct, frozen=True):
+    """A step's last day has passed, or not: `today` says."""
+
+    today: date
 
 
 class NoticeClaim(msgspec.Struct, frozen=True):
@@ -138,15 +181,19 @@ class SettlePayment(msgspec.Struct, frozen=True):
 
 
 ClaimCommand = (
-    SubmitClaim | RecordPayeeCheck | RequestCorrection | CorrectClaim | ReviewClaim | ApproveClaim | RejectClaim
-    | WithdrawClaim | HoldClaim | LiftHold | NoticeClaim | EndNotice | ReservePayment | OrderPayment | SettlePayment
+    SubmitClaim | RecordPayeeCheck | AttestEvidence | RescreenClaim | RequestCorrection | CorrectClaim | ReviewClaim
+    | ApproveClaim | RejectClaim | WithdrawClaim | HoldClaim | LiftHold | EscalateClaim | NoticeClaim | EndNotice
+    | ReservePayment | OrderPayment | SettlePayment
 )  # fmt: skip
 
 WAITS_FOR_DISTRICT = "审核区人力资源社会保障部门核实"
 IN_REVIEW = ("submitted", "correction_requested", "under_review")
 REJECTABLE = (*IN_REVIEW, "approved", "in_public_notice", "payable", "payment_returned")
-SETTLED_BEFORE = ("limit", "once_per_project", "payee")
-"""Rules that approval does not judge again: settled when the places were taken and when registry answered."""
+SETTLED_BEFORE: tuple[type[Word], ...] = (EntitlementFree, PlaceFree, PayeeIsClaimant)
+"""Checks that approval does not make again: settled when the places were taken and when registry answered."""
+LIFTED_BY_PEOPLE: tuple[HoldReason, ...] = ("death", "deregistration", "calendar")
+"""What a person may look into and lift. The other holds end by what they wait for, or by rejection."""
+WAITS_FOR_POLICY = "市人力资源社会保障部门启用适用的政策版本"
 
 
 def decide(command: ClaimCommand, claim: Claim) -> Decision:
@@ -158,6 +205,10 @@ def decide(command: ClaimCommand, claim: Claim) -> Decision:
         case RecordPayeeCheck():
             current = command.account == claim.payee_accounts and not claim.ended
             return [PayeeChecked(command.matches, command.account)] if current else []
+        case AttestEvidence():
+            return _attest(command, claim)
+        case RescreenClaim():
+            return _rescreen(command, claim)
         case RequestCorrection():
             return _request_correction(command, claim)
         case CorrectClaim():
@@ -165,14 +216,12 @@ def decide(command: ClaimCommand, claim: Claim) -> Decision:
         case ReviewClaim():
             if claim.status != "submitted":
                 return wrong_state(claim, "审核")
-            return [ClaimReviewed(command.reviewer, command.opinion, command.today)]
+            due_on = _due(command.today, command.working_days)
+            return [ClaimReviewed(command.reviewer, command.opinion, command.today, due_on)]
         case ApproveClaim():
             return _approve(command, claim)
         case RejectClaim():
-            if (
-                claim.status not in (*IN_REVIEW, "approved", "in_public_notice", "payable", "payment_returned")
-                or claim.batch_id
-            ):
+            if claim.status not in REJECTABLE or claim.batch_id:
                 return wrong_state(claim, "不予批准")
             return [ClaimRejected(command.decided_by, command.reasons, command.today)]
         case WithdrawClaim():
@@ -180,11 +229,13 @@ def decide(command: ClaimCommand, claim: Claim) -> Decision:
                 return wrong_state(claim, "撤回")
             return [ClaimWithdrawn(command.today)]
         case HoldClaim():
-            if claim.ended or claim.held_for(command.reason):
+            if claim.ended or claim.held_for(command.reason) or command.reason in claim.cleared:
                 return []
             return [ClaimHeld(command.reason, command.today, command.waiting_for)]
         case LiftHold():
-            return [HoldLifted(command.reason)] if claim.held_for(command.reason) else []
+            return _lift(command, claim)
+        case EscalateClaim():
+            return _escalate(command, claim)
         case NoticeClaim():
             if claim.status != "approved" or claim.holds:
                 return wrong_state(claim, "公示")
@@ -215,31 +266,92 @@ def wrong_state(claim: Claim, act: str) -> Rejection:
 
 
 def _submit(command: SubmitClaim) -> Decision:
-    existing = command.certificate_claim or command.project_claim
+    existing = command.certificate_claim or command.entitlement_claim
     if existing is not None:
-        what = "这份证书" if command.certificate_claim else "这个培训项目"
+        what = "这份证书" if command.certificate_claim else "这个培训项目或期间"
         return Rejection(code="claim_exists", detail=f"{what}已有申请", extensions={"claim_id": existing})
+    today = command.submission.submitted_on
     if command.policy is None:
-        held = ClaimHeld("policy", command.submission.submitted_on, "市就业促进中心启用适用的政策版本")
-        return [command.submission, held]
-    accepted = [command.submission, screened(command.policy, command.facts)]
+        return [command.submission, ClaimHeld("policy", today, WAITS_FOR_POLICY)]
+    accepted: list[Event] = [command.submission, screened(command.policy, command.facts, today)]
+    if command.policy.provisional:
+        accepted.append(ClaimHeld("policy", today, WAITS_FOR_POLICY))
     if command.blocked is not None:
-        return [*accepted, ClaimHeld(command.blocked, command.submission.submitted_on, WAITS_FOR_DISTRICT)]
+        accepted.append(ClaimHeld(command.blocked, today, WAITS_FOR_DISTRICT))
     return accepted
 
 
-def screened(policy: PolicyVersion, facts: Facts) -> ClaimScreened:
-    """The screening of a claim under a version; a place is held where the limit allows it."""
+class _Screening(NamedTuple):
+    """What a version makes of the facts; a place is held where the limit allows it."""
+
+    policy_version: str
+    amount: Decimal | None
+    facts: Facts
+    results: Results
+    holds_place: bool
+    places: int
+    due_on: date | None
+
+
+def _screening(policy: PolicyVersion, facts: Facts, today: date) -> _Screening:
     results = screen(policy, facts)
-    free = any(result.rule == "limit" and result.passed for result in results)
-    return ClaimScreened(
+    limit = policy.uses(PlaceFree)
+    return _Screening(
         policy.version,
-        policy.parameters.amount,
+        amount_of(policy, facts),
         facts,
         encoded(results),
-        holds_place=free,
-        places=policy.parameters.places,
+        any(result.rule == limit and result.passed for result in results),
+        policy.parameters.places,
+        _due(today, policy.parameters.review_working_days),
     )
+
+
+def screened(policy: PolicyVersion, facts: Facts, today: date) -> ClaimScreened:
+    """The screening of a claim under a version."""
+    return ClaimScreened(*_screening(policy, facts, today))
+
+
+def _due(today: date, working_days: int | None) -> date | None:
+    return None if working_days is None else add_working_days(today, working_days)
+
+
+def _rescreen(command: RescreenClaim, claim: Claim) -> Decision:
+    """A claim that waits for a version is judged by the one that has come into force.   (B-01)"""
+    policy = command.policy
+    if policy is None or claim.ended or not claim.held_for("policy") or claim.policy_version == policy.version:
+        return []
+    before = encoded(()) if claim.results is None else claim.results
+    again = ClaimRescreened(claim.policy_version, before, *_screening(policy, command.facts, command.today))
+    return [again] if policy.provisional else [again, HoldLifted("policy")]
+
+
+def _attest(command: AttestEvidence, claim: Claim) -> Decision:
+    if claim.status not in IN_REVIEW:
+        return wrong_state(claim, "核验申报内容")
+    if claim.submission is None or command.evidence not in claim.submission.evidence:
+        return Rejection(code="no_such_evidence", detail="申请中没有这项申报内容", status=422)
+    return [EvidenceAttested(command.evidence, command.confirmed, command.document, command.by)]
+
+
+def _lift(command: LiftHold, claim: Claim) -> Decision:
+    if command.by is not None and command.reason not in LIFTED_BY_PEOPLE:
+        return Rejection(code="hold_not_liftable", detail="这类暂缓不能由人工解除")
+    if claim.held_for(command.reason):
+        return [HoldLifted(command.reason, command.by, command.document)]
+    if command.by is None:
+        return []
+    return Rejection(code="not_on_hold", detail="申请没有这项暂缓")
+
+
+ESCALATED_TO = "市就业促进中心"
+
+
+def _escalate(command: EscalateClaim, claim: Claim) -> Decision:
+    late = claim.due_on is not None and command.today > claim.due_on
+    if claim.due_on is None or not late or claim.step is None or claim.escalated_to is not None:
+        return []
+    return [ClaimEscalated(claim.step, claim.due_on, ESCALATED_TO)]
 
 
 def _request_correction(command: RequestCorrection, claim: Claim) -> Decision:
@@ -256,7 +368,8 @@ def _correct(command: CorrectClaim, claim: Claim) -> Decision:
         return wrong_state(claim, "补正")
     if claim.correction_due is not None and command.today > claim.correction_due:
         return Rejection(code="correction_late", detail=f"补正期限已于 {claim.correction_due} 届满")
-    return [ClaimCorrected(command.payee, command.today)]
+    due_on = _due(command.today, command.working_days)
+    return [ClaimCorrected(command.payee, command.today, due_on)]
 
 
 def _refused_again(claim: Claim) -> bool:
@@ -270,33 +383,57 @@ def _approve(command: ApproveClaim, claim: Claim) -> Decision:
         return wrong_state(claim, "批准")
     if command.approver == claim.reviewer:
         return Rejection(code="second_person_required", detail="审核人不能批准同一申请，须由另一人批准", status=403)
-    if command.blocked is not None and not claim.held_for(command.blocked):
-        return [ClaimHeld(command.blocked, command.today, WAITS_FOR_DISTRICT)]
-    if claim.held_for("policy", "certificate_revoked", "death", "deregistration") or command.policy is None:
+    if (hold := _standing_in_the_way(command.blocked, command.today, claim)) is not None:
+        return [hold]
+    policy = command.policy
+    if claim.held_for("policy", "certificate_revoked", "death", "deregistration") or policy is None:
         return wrong_state(claim, "批准")
-    settled = {result.rule: result for result in claim.screening if result.rule in SETTLED_BEFORE}
-    for result in screen(command.policy, command.facts):
+    if policy.provisional:
+        return wrong_state(claim, "批准")
+    before = {rule.name for rule in policy.rules if isinstance(rule.check, SETTLED_BEFORE)}
+    settled = {result.rule: result for result in claim.screening if result.rule in before}
+    for result in screen(policy, command.facts):
         now = settled.get(result.rule, result)
         if now.passed is None:
             return Rejection(code="screening_pending", detail=f"尚待核实：{now.text}", extensions={"rule": now.rule})
         if not now.passed:
             return Rejection(code="screening_failed", detail=f"不符合：{now.text}", extensions={"rule": now.rule})
     if not claim.holds_place:
-        return Rejection(code="screening_failed", detail="已无可用的补贴次数", extensions={"rule": "limit"})
-    amount = command.policy.parameters.amount
+        rule = policy.uses(PlaceFree) or "limit"
+        return Rejection(code="screening_failed", detail="已无可用的补贴次数", extensions={"rule": rule})
+    amount = amount_of(policy, command.facts)
+    if amount is None:
+        return Rejection(code="amount_unset", detail="补贴金额尚未确定，不能批准")
     if command.budget_left < amount:
         if claim.held_for("budget"):
             return wrong_state(claim, "批准")
         return [ClaimHeld("budget", command.today, "下一年度预算")]
-    approved = ClaimApproved(command.approver, command.policy.version, amount, command.budget_line, command.today)
+    noticed = "public_notice" in policy.workflow
+    days = policy.parameters.payment_working_days + (policy.parameters.notice_working_days if noticed else 0)
+    approved = ClaimApproved(
+        command.approver,
+        policy.version,
+        amount,
+        command.budget_line,
+        command.today,
+        _due(command.today, days),
+        noticed,
+    )
     return [HoldLifted("budget"), approved] if claim.held_for("budget") else [approved]
+
+
+def _standing_in_the_way(blocked: HoldReason | None, today: date, claim: Claim) -> ClaimHeld | None:
+    """What has become known and nobody has looked into yet."""
+    if blocked is None or claim.held_for(blocked) or blocked in claim.cleared:
+        return None
+    return ClaimHeld(blocked, today, WAITS_FOR_DISTRICT)
 
 
 def _order(command: OrderPayment, claim: Claim) -> Decision:
     if claim.batch_id != command.batch_id or claim.status != "payable" or claim.amount is None:
         return wrong_state(claim, "发放")
-    if command.blocked is not None and not claim.held_for(command.blocked):
-        return [ClaimHeld(command.blocked, command.today, WAITS_FOR_DISTRICT), PaymentDropped(command.batch_id)]
+    if (hold := _standing_in_the_way(command.blocked, command.today, claim)) is not None:
+        return [hold, PaymentDropped(command.batch_id)]
     if claim.holds or not claim.payee_checked:
         return [PaymentDropped(command.batch_id)]
     return [PaymentOrdered(command.batch_id, claim.attempts + 1, claim.amount)]

@@ -1,6 +1,6 @@
-"""Policy version: parameters and rules as data, dated, approved by a second person, immutable once active.
+"""Policy: the versions of one programme, drafted, simulated, put in force by a second person, superseded.
 
-(沪人社规〔2023〕7号 文末, 二(二); the readings are those of POLICY.md section 1)
+A version is never edited: another one supersedes it.   (沪人社规〔2023〕7号 文末)
 """
 
 from collections.abc import Iterable
@@ -9,73 +9,32 @@ from decimal import Decimal
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
+from services.subsidy.domain.policy_version import PolicyVersion, misfits
+from services.subsidy.domain.screening import failed_examples
 from shared.eventstore.decider import Aggregate, Decision, Event, Rejection, Row
-from shared.values.money import parse_money
-from shared.values.rejected import Invalid
-
-RuleName = Literal[
-    "certificate", "window", "organisation_local", "organisation_age", "role", "once_per_project", "limit", "payee"
-]
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """One rule of the closed vocabulary, the clause that it carries out, and its wording for the claimant."""
-
-    name: RuleName
-    clause: str
-    text: str
-
-
-MOST_PLACES = 5
-"""How many subsidies of one person any version may allow: as many places are looked at for each claim."""
-
-RANGES = {
-    "places": range(1, MOST_PLACES + 1),
-    "window_months": range(1, 121),
-    "organisation_years": range(51),
-    "notice_working_days": range(1, 61),
-    "correction_working_days": range(1, 61),
-    "objection_working_days": range(1, 61),
-}
-"""What a parameter may be. Checked when a version is drafted, never when an event is read."""
-
-
-class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the text leaves open, as data. Amounts in CNY; days are Asia/Shanghai calendar or working days."""
-
-    amount: Decimal
-    places: int
-    window_months: int
-    organisation_years: int
-    roles: tuple[str, ...]
-    notice_working_days: int
-    correction_working_days: int
-    objection_working_days: int
-
-
-class PolicyVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A version of a programme, for facts that fall into `effective_from … effective_until`, both inclusive."""
-
-    programme: str
-    version: str
-    title: str
-    source: str
-    effective_from: date
-    effective_until: date
-    parameters: Parameters
-    rules: tuple[Rule, ...]
-
-    def in_force_on(self, day: date) -> bool:
-        return self.effective_from <= day <= self.effective_until
-
 
 # -- events: what happened; the names are the storage format -------------------------------------------------------
 
 
-class PolicyDrafted(Event, frozen=True, tag="subsidy.PolicyDrafted.v1"):
+class PolicyDrafted(Event, frozen=True, tag="subsidy.PolicyDrafted.v2"):
     policy: PolicyVersion
     drafted_by: str
+
+
+class PolicySimulated(Event, frozen=True, tag="subsidy.PolicySimulated.v1"):
+    """The draft was run over the claims there were: how many would gain, lose, and what it would cost (CNY)."""
+
+    programme: str
+    version: str
+    simulation_id: str
+    claims: int
+    gaining: int
+    losing: int
+    paid_now: Decimal
+    paid_then: Decimal
+    simulated_by: str
 
 
 class PolicyActivated(Event, frozen=True, tag="subsidy.PolicyActivated.v1"):
@@ -86,20 +45,29 @@ class PolicyActivated(Event, frozen=True, tag="subsidy.PolicyActivated.v1"):
     activated_by: str
 
 
-PolicyEvent = PolicyDrafted | PolicyActivated
+class PolicySuperseded(Event, frozen=True, tag="subsidy.PolicySuperseded.v1"):
+    """Another version took its place from its own first day; what was decided under this one stands."""
+
+    programme: str
+    version: str
+    superseded_by: str
+
+
+PolicyEvent = PolicyDrafted | PolicySimulated | PolicyActivated | PolicySuperseded
+EVENTS = (PolicyDrafted, PolicySimulated, PolicyActivated, PolicySuperseded)
 
 
 # -- state and evolve: what we know ---------------------------------------------------------------------------------
+
+VersionStatus = Literal["draft", "simulated", "active", "superseded"]
 
 
 class Version(msgspec.Struct, frozen=True):
     policy: PolicyVersion
     drafted_by: str
+    status: VersionStatus = "draft"
+    simulation_id: str | None = None
     activated_by: str | None = None
-
-    @property
-    def status(self) -> str:
-        return "draft" if self.activated_by is None else "active"
 
 
 class Programme(msgspec.Struct, frozen=True):
@@ -107,28 +75,52 @@ class Programme(msgspec.Struct, frozen=True):
 
     versions: dict[str, Version] = {}
 
+    def with_status(self, *wanted: VersionStatus) -> tuple[PolicyVersion, ...]:
+        return tuple(version.policy for version in self.versions.values() if version.status in wanted)
+
 
 class ActiveVersions(msgspec.Struct, frozen=True):
-    """The versions in force, as a submission reads them: a row of the inline projection `policy`."""
+    """The versions of a programme as claims read them: a row of the inline projection `policy`.
+
+    A superseded version judges the days that its successors leave, unless it was provisional; claims that were
+    decided under it still go by it.
+    """
 
     versions: tuple[PolicyVersion, ...] = ()
+    superseded: tuple[PolicyVersion, ...] = ()
 
     def on(self, day: date) -> PolicyVersion | None:
         """The version in force on a day, or None."""
-        return next((version for version in self.versions if version.in_force_on(day)), None)
+        confirmed = (version for version in reversed(self.superseded) if not version.provisional)
+        return next((version for version in (*self.versions, *confirmed) if version.in_force_on(day)), None)
 
     def named(self, version: str) -> PolicyVersion | None:
-        return next((item for item in self.versions if item.version == version), None)
+        return next((item for item in (*self.versions, *self.superseded) if item.version == version), None)
+
+    @property
+    def latest(self) -> PolicyVersion | None:
+        """The version in force whose term ends last: what a claim of this programme is made with."""
+        return max(self.versions, key=lambda version: version.effective_until, default=None)
 
 
 def evolve(programme: Programme, event: PolicyEvent) -> Programme:
     match event:
         case PolicyDrafted():
-            version = Version(event.policy, event.drafted_by)
-            return Programme({**programme.versions, event.policy.version: version})
+            return _with(programme, event.policy.version, Version(event.policy, event.drafted_by))
+        case PolicySimulated():
+            version = programme.versions[event.version]
+            status: VersionStatus = "simulated" if version.status == "draft" else version.status
+            return _with(programme, event.version, replace(version, status=status, simulation_id=event.simulation_id))
         case PolicyActivated():
-            version = msgspec.structs.replace(programme.versions[event.version], activated_by=event.activated_by)
-            return Programme({**programme.versions, event.version: version})
+            version = programme.versions[event.version]
+            return _with(programme, event.version, replace(version, status="active", activated_by=event.activated_by))
+        case PolicySuperseded():
+            version = programme.versions[event.version]
+            return _with(programme, event.version, replace(version, status="superseded"))
+
+
+def _with(programme: Programme, name: str, version: Version) -> Programme:
+    return Programme({**programme.versions, name: version})
 
 
 # -- commands and decide: what may happen next ------------------------------------------------------------------------
@@ -139,61 +131,83 @@ class DraftPolicy(msgspec.Struct, frozen=True):
     by: str
 
 
+class RecordSimulation(msgspec.Struct, frozen=True):
+    simulated: PolicySimulated
+
+
 class ActivatePolicy(msgspec.Struct, frozen=True):
     version: str
     by: str
 
 
-def decide(command: DraftPolicy | ActivatePolicy, programme: Programme) -> Decision:
+PolicyCommand = DraftPolicy | RecordSimulation | ActivatePolicy
+
+
+def decide(command: PolicyCommand, programme: Programme) -> Decision:
     match command:
-        case DraftPolicy(policy, by):
-            known = programme.versions.get(policy.version)
-            if known is not None:
-                same = known.policy == policy
-                return [] if same else Rejection(code="policy_exists", detail="这个政策版本已存在，建立后不可修改")
-            for name, allowed in RANGES.items():
-                if getattr(policy.parameters, name) not in allowed:
-                    return Rejection(
-                        code="policy_parameter",
-                        detail=f"参数 {name} 须在 {allowed[0]} 至 {allowed[-1]} 之间",
-                        status=422,
-                    )
-            if policy.effective_until < policy.effective_from:
-                return Rejection(code="policy_period", detail="失效日期不能早于生效日期", status=422)
-            if isinstance(parse_money(str(policy.parameters.amount)), Invalid) or policy.parameters.amount <= 0:
-                return Rejection(code="policy_amount", detail="补贴金额须为大于零、至多两位小数的金额", status=422)
-            return [PolicyDrafted(policy, by)]
-        case ActivatePolicy(version, by):
-            draft = programme.versions.get(version)
-            if draft is None:
-                return Rejection(code="not_found", detail="没有找到这个政策版本", status=404)
-            if draft.activated_by is not None:
-                return []
-            if by == draft.drafted_by:
-                return Rejection(code="second_person_required", detail="须由另一人批准生效", status=403)
-            if _overlaps(draft.policy, programme):
-                return Rejection(code="policy_overlap", detail="与已生效版本的有效期重叠")
-            return [PolicyActivated(draft.policy.programme, version, by)]
+        case DraftPolicy():
+            return _draft(command, programme)
+        case RecordSimulation(simulated):
+            version = programme.versions.get(simulated.version)
+            if version is None:
+                return UNKNOWN
+            return [] if version.simulation_id == simulated.simulation_id else [simulated]
+        case ActivatePolicy():
+            return _activate(command, programme)
 
 
-def _overlaps(policy: PolicyVersion, programme: Programme) -> bool:
-    return any(
-        other.activated_by is not None
-        and other.policy.effective_from <= policy.effective_until
-        and policy.effective_from <= other.policy.effective_until
-        for other in programme.versions.values()
-    )
+UNKNOWN = Rejection(code="not_found", detail="没有找到这个政策版本", status=404)
+
+
+def _draft(command: DraftPolicy, programme: Programme) -> Decision:
+    policy = command.policy
+    known = programme.versions.get(policy.version)
+    if known is not None:
+        same = known.policy == policy
+        return [] if same else Rejection(code="policy_exists", detail="这个政策版本已存在，建立后不可修改")
+    wrong = tuple(misfits(policy)) or tuple(failed_examples(policy))
+    if wrong:
+        return Rejection(code="invalid_policy", detail="政策文件有误，请按提示修改", status=422, fields=wrong)
+    return [PolicyDrafted(policy, command.by)]
+
+
+def _activate(command: ActivatePolicy, programme: Programme) -> Decision:
+    draft = programme.versions.get(command.version)
+    if draft is None:
+        return UNKNOWN
+    if draft.activated_by is not None:
+        return []
+    policy = draft.policy
+    if command.by == draft.drafted_by:
+        return Rejection(code="second_person_required", detail="须由另一人批准生效", status=403)
+    if policy.parameters.amount is None:
+        return Rejection(code="policy_amount_unset", detail="补贴金额尚未设定：请另建一个写明金额的版本，再予批准")
+    in_force = {version.version: version for version in programme.with_status("active")}
+    if (unknown := [name for name in policy.supersedes if name not in in_force]) != []:
+        return Rejection(code="policy_supersedes", detail="要替代的版本不在生效中", extensions={"versions": unknown})
+    if any(_overlap(policy, other) for name, other in in_force.items() if name not in policy.supersedes):
+        return Rejection(code="policy_overlap", detail="与已生效版本的有效期重叠，须写明替代哪个版本")
+    superseded = [PolicySuperseded(policy.programme, name, policy.version) for name in policy.supersedes]
+    return [*superseded, PolicyActivated(policy.programme, policy.version, command.by)]
+
+
+def _overlap(one: PolicyVersion, other: PolicyVersion) -> bool:
+    return other.effective_from <= one.effective_until and one.effective_from <= other.effective_until
 
 
 def rows(stream: str, programme: Programme, event: PolicyEvent) -> Iterable[Row]:
-    """What is in force now, for submissions."""
+    """What is in force now, for submissions; they run no examples."""
     if isinstance(event, PolicyActivated):
-        active = tuple(item.policy for item in programme.versions.values() if item.activated_by is not None)
-        return (Row("policy", event.programme, ActiveVersions(active)),)
+        active, superseded = programme.with_status("active"), programme.with_status("superseded")
+        return (Row("policy", event.programme, ActiveVersions(_lean(active), _lean(superseded))),)
     return ()
 
 
-PROGRAMME: Aggregate[Programme] = Aggregate("pol", (PolicyDrafted, PolicyActivated), Programme, evolve, rows=rows)
+def _lean(versions: tuple[PolicyVersion, ...]) -> tuple[PolicyVersion, ...]:
+    return tuple(replace(version, examples=()) for version in versions)
+
+
+PROGRAMME: Aggregate[Programme] = Aggregate("pol", EVENTS, Programme, evolve, rows=rows)
 
 
 def stream_of(programme: str) -> str:

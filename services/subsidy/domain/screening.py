@@ -1,47 +1,46 @@
 """Screening: every rule of a policy version against the facts of a claim, each with its clause and what it saw.
 
-Rules pre-screen; they approve nothing and reject nothing on their own (个人信息保护法 art. 24).
+Rules pre-screen; they approve nothing and reject nothing on their own (个人信息保护法 art. 24). A version is turned
+into functions once (`compiled`), so that judging every claim there ever was takes seconds.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import date
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from decimal import Decimal
-from typing import Annotated
+from operator import attrgetter
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from services.subsidy.domain.policy import PolicyVersion, Rule
+from services.subsidy.domain.facts import Facts, FactValue
+from services.subsidy.domain.policy_version import (
+    Absent,
+    AllOf,
+    AnyOf,
+    AtLeast,
+    AtMost,
+    Attested,
+    Check,
+    EntitlementFree,
+    Fixed,
+    HasCategory,
+    HoldsRole,
+    InCity,
+    Is,
+    OneOf,
+    PayeeIsClaimant,
+    PerUnit,
+    PlaceFree,
+    PolicyVersion,
+    Within,
+    Word,
+    kind_of,
+    parameter,
+)
+from shared.eventstore.decider import FieldError
 from shared.values.calendar import add_months, anniversary
 from shared.values.districts import district_of_area
 from shared.values.encoded import encodes
-
-FactValue = str | int | bool | None
-
-
-class RoleHeld(msgspec.Struct, frozen=True):
-    """A role of the claimant in the organisation, Asia/Shanghai days, both ends inclusive."""
-
-    role: str
-    since: date
-    until: date | None = None
-    evidence: str | None = None
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """What a claim is judged by, frozen with the claim so that the judgement can be repeated years later."""
-
-    submitted_on: date
-    certificate_kind: str
-    certificate_stage: str
-    certificate_issued_on: date
-    certificate_revoked_on: date | None
-    certificate_is_claimants: bool
-    organisation_area: str
-    organisation_registered_on: date
-    roles: tuple[RoleHeld, ...]
-    places_held: int
-    project_held_by: str | None = None
-    payee_matches: bool | None = None
 
 
 class RuleResult(msgspec.Struct, frozen=True):
@@ -64,100 +63,314 @@ def results_of(written: Results) -> tuple[RuleResult, ...]:
     return _results.decode(written)
 
 
+Verdict = bool | None
+Seen = dict[str, FactValue]
+
+
+class Judge(NamedTuple):
+    """A check as functions of the facts: whether it is passed, and what it looked at."""
+
+    passed: Callable[[Facts], Verdict]
+    seen: Callable[[Facts], Seen]
+
+
+class JudgedRule(NamedTuple):
+    name: str
+    clause: str
+    text: str
+    judge: Judge
+
+
+class Compiled(NamedTuple):
+    """A version as functions. `amount`: what a claim with these facts would be paid, CNY; None while not set."""
+
+    policy: PolicyVersion
+    rules: tuple[JudgedRule, ...]
+    amount: Callable[[Facts], Decimal | None]
+
+
 def screen(policy: PolicyVersion, facts: Facts) -> tuple[RuleResult, ...]:
     """The results of all rules of `policy`, in its order. Pure: the same version and facts give the same results."""
-    return tuple(_judge(rule, policy, facts) for rule in policy.rules)
-
-
-def _judge(rule: Rule, policy: PolicyVersion, facts: Facts) -> RuleResult:
-    passed, seen = _RULES[rule.name](policy, facts)
-    return RuleResult(rule.name, rule.clause, rule.text, passed, dict(seen))
-
-
-Judgement = tuple[bool | None, Mapping[str, FactValue]]
-
-
-def _certificate(policy: PolicyVersion, facts: Facts) -> Judgement:
-    good = (
-        facts.certificate_kind == "qualification"
-        and facts.certificate_stage == "start_up"
-        and facts.certificate_revoked_on is None
-        and facts.certificate_is_claimants
+    return tuple(
+        RuleResult(rule.name, rule.clause, rule.text, rule.judge.passed(facts), rule.judge.seen(facts))
+        for rule in compiled(policy).rules
     )
-    return good, {
-        "kind": facts.certificate_kind,
-        "stage": facts.certificate_stage,
-        "revoked_on": _day(facts.certificate_revoked_on),
-        "is_claimants": facts.certificate_is_claimants,
-    }
 
 
-def _window(policy: PolicyVersion, facts: Facts) -> Judgement:
-    last_day = add_months(facts.certificate_issued_on, policy.parameters.window_months)
-    return facts.certificate_issued_on <= facts.submitted_on <= last_day, {
-        "issued_on": _day(facts.certificate_issued_on),
-        "last_day": _day(last_day),
-        "submitted_on": _day(facts.submitted_on),
-    }
+def verdict(policy: Compiled, facts: Facts) -> Verdict:
+    """Whether all rules are passed; None while one of them is undecided and none failed. Explains nothing."""
+    undecided = False
+    for rule in policy.rules:
+        passed = rule.judge.passed(facts)
+        if passed is False:
+            return False
+        undecided = undecided or passed is None
+    return None if undecided else True
 
 
-def _organisation_local(policy: PolicyVersion, facts: Facts) -> Judgement:
-    district = district_of_area(facts.organisation_area)
-    return district is not None, {"area": facts.organisation_area, "district": district.value if district else None}
+def amount_of(policy: PolicyVersion, facts: Facts) -> Decimal | None:
+    """The subsidy in CNY; None while the operator has not set it.   (B-11)"""
+    return compiled(policy).amount(facts)
 
 
-def _organisation_age(policy: PolicyVersion, facts: Facts) -> Judgement:
-    """The third anniversary itself still counts."""
-    last_day = anniversary(facts.organisation_registered_on, policy.parameters.organisation_years)
-    return facts.organisation_registered_on <= facts.certificate_issued_on <= last_day, {
-        "registered_on": _day(facts.organisation_registered_on),
-        "last_day": _day(last_day),
-        "issued_on": _day(facts.certificate_issued_on),
-    }
+def failed_examples(policy: PolicyVersion) -> Iterator[FieldError]:
+    """The worked examples of a version that do not come out as the file says."""
+    for number, example in enumerate(policy.examples):
+        results = {result.rule: result.passed for result in screen(policy, example.facts)}
+        for rule, expected in example.expect.items():
+            if rule not in results or results[rule] is not expected:
+                got = results.get(rule, "没有这条规则")
+                detail = f"算例“{example.name}”：规则 {rule} 应为 {expected}，实为 {got}"
+                yield FieldError(f"/examples/{number}/expect/{rule}", "policy_example", detail)
+        amount = amount_of(policy, example.facts)
+        if example.amount is not None and amount != example.amount:
+            detail = f"算例“{example.name}”：金额应为 {example.amount}，实为 {amount}"
+            yield FieldError(f"/examples/{number}/amount", "policy_example", detail)
 
 
-def _role(policy: PolicyVersion, facts: Facts) -> Judgement:
-    day = facts.certificate_issued_on
-    held = [
-        role
-        for role in facts.roles
-        if role.role in policy.parameters.roles
-        and role.since <= day
-        and (role.until is None or day <= role.until)
-        and (role.role != "partner" or role.evidence)
-    ]
-    return bool(held), {"role": held[0].role if held else None, "on": _day(day)}
+# -- a version as functions -------------------------------------------------------------------------------------------
+
+_MOST_COMPILED = 64
+_compiled: dict[int, Compiled] = {}
 
 
-def _once_per_project(policy: PolicyVersion, facts: Facts) -> Judgement:
-    return facts.project_held_by is None, {"held_by": facts.project_held_by}
+def compiled(policy: PolicyVersion) -> Compiled:
+    """The version as functions; made once for each version object, which lives as long as they do."""
+    known = _compiled.get(id(policy))
+    if known is None:
+        if len(_compiled) >= _MOST_COMPILED:
+            _compiled.clear()
+        rules = tuple(
+            JudgedRule(rule.name, rule.clause, rule.text, _judge(policy, rule.check)) for rule in policy.rules
+        )
+        known = _compiled[id(policy)] = Compiled(policy, rules, _amount(policy))
+    return known
 
 
-def _limit(policy: PolicyVersion, facts: Facts) -> Judgement:
-    places = policy.parameters.places
-    return facts.places_held < places, {"held_before": facts.places_held, "at_most": places}
+def _judge(policy: PolicyVersion, check: Check) -> Judge:
+    return _JUDGES[type(check)](policy, check)
 
 
-def _payee(policy: PolicyVersion, facts: Facts) -> Judgement:
-    return facts.payee_matches, {"holder_is_claimant": facts.payee_matches}
+def _amount(policy: PolicyVersion) -> Callable[[Facts], Decimal | None]:
+    amount = policy.parameters.amount
+    match policy.amount:
+        case Fixed():
+            return lambda facts: amount
+        case PerUnit(evidence, at_most):
+            most = _number(policy, at_most)
+
+            def per_unit(facts: Facts) -> Decimal | None:
+                units = facts.evidence.get(evidence)
+                return None if amount is None or not isinstance(units, int) else amount * min(units, most)
+
+            return per_unit
 
 
-_RULES: dict[str, Callable[[PolicyVersion, Facts], Judgement]] = {
-    "certificate": _certificate,
-    "window": _window,
-    "organisation_local": _organisation_local,
-    "organisation_age": _organisation_age,
-    "role": _role,
-    "once_per_project": _once_per_project,
-    "limit": _limit,
-    "payee": _payee,
+def _fact(policy: PolicyVersion, name: str) -> Callable[[Facts], Any]:
+    """The fact's value, a date as a date."""
+    if not name.startswith("evidence."):
+        return attrgetter(name)
+    piece = name.removeprefix("evidence.")
+    if kind_of(policy, name) != "date":
+        return lambda facts: facts.evidence.get(piece)
+
+    def day(facts: Facts) -> date | None:
+        stated = facts.evidence.get(piece)
+        return date.fromisoformat(stated) if isinstance(stated, str) else None
+
+    return day
+
+
+def _number(policy: PolicyVersion, operand: int | str) -> int:
+    value = parameter(policy, operand) if isinstance(operand, str) else operand
+    assert isinstance(value, int)
+    return value
+
+
+def _names(policy: PolicyVersion, operand: tuple[str, ...] | str) -> frozenset[str]:
+    value = parameter(policy, operand) if isinstance(operand, str) else operand
+    assert isinstance(value, tuple)
+    return frozenset(value)
+
+
+def _shown(value: Any) -> FactValue:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _of_fact(policy: PolicyVersion, name: str, holds: Callable[[Any], bool], *, bound: int | None = None) -> Judge:
+    """A check of one fact; undecided while the fact is not known."""
+    fact = _fact(policy, name)
+    label = name.removeprefix("evidence.")
+
+    def passed(facts: Facts) -> Verdict:
+        value = fact(facts)
+        return None if value is None else holds(value)
+
+    def seen(facts: Facts) -> Seen:
+        return {label: _shown(fact(facts))} | ({} if bound is None else {"bound": bound})
+
+    return Judge(passed, seen)
+
+
+def _is(policy: PolicyVersion, check: Is) -> Judge:
+    return _of_fact(policy, check.fact, lambda value: bool(value == check.value))
+
+
+def _one_of(policy: PolicyVersion, check: OneOf) -> Judge:
+    return _of_fact(policy, check.fact, lambda value: value in check.values)
+
+
+def _at_most(policy: PolicyVersion, check: AtMost) -> Judge:
+    bound = _number(policy, check.bound)
+    return _of_fact(policy, check.fact, lambda value: bool(value <= bound), bound=bound)
+
+
+def _at_least(policy: PolicyVersion, check: AtLeast) -> Judge:
+    bound = _number(policy, check.bound)
+    return _of_fact(policy, check.fact, lambda value: bool(value >= bound), bound=bound)
+
+
+def _absent(policy: PolicyVersion, check: Absent) -> Judge:
+    fact = _fact(policy, check.fact)
+    return Judge(lambda facts: fact(facts) is None, lambda facts: {check.fact: _shown(fact(facts))})
+
+
+def _within(policy: PolicyVersion, check: Within) -> Judge:
+    day, since = _fact(policy, check.day), _fact(policy, check.since)
+    count, last = _number(policy, check.count), _LAST_DAY[check.unit]
+
+    def passed(facts: Facts) -> Verdict:
+        begins, asked = since(facts), day(facts)
+        return None if begins is None or asked is None else begins <= asked <= last(begins, count)
+
+    def seen(facts: Facts) -> Seen:
+        begins = since(facts)
+        ends = None if begins is None else last(begins, count)
+        return {check.since: _shown(begins), "last_day": _shown(ends), check.day: _shown(day(facts))}
+
+    return Judge(passed, seen)
+
+
+_LAST_DAY: dict[str, Callable[[date, int], date]] = {
+    "days": lambda day, count: day + timedelta(days=count),
+    "months": add_months,
+    "years": anniversary,
 }
 
 
-def _day(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
+def _in_city(policy: PolicyVersion, check: InCity) -> Judge:
+    area = _fact(policy, check.area)
+
+    def seen(facts: Facts) -> Seen:
+        code = area(facts)
+        district = None if code is None else district_of_area(code)
+        return {check.area: code, "district": district.value if district else None}
+
+    def passed(facts: Facts) -> Verdict:
+        code = area(facts)
+        return None if code is None else district_of_area(code) is not None
+
+    return Judge(passed, seen)
 
 
-def amount_of(policy: PolicyVersion) -> Decimal:
-    """The subsidy in CNY.   (B-11)"""
-    return policy.parameters.amount
+def _holds_role(policy: PolicyVersion, check: HoldsRole) -> Judge:
+    roles, on = _names(policy, check.roles), _fact(policy, check.on)
+
+    def held(facts: Facts) -> str | None:
+        day = on(facts)
+        return next(
+            (
+                item.role
+                for item in facts.roles
+                if day is not None
+                and item.role in roles
+                and item.since <= day
+                and (item.until is None or day <= item.until)
+                and (item.role not in check.evidenced or item.evidence)
+            ),
+            None,
+        )
+
+    return Judge(lambda facts: held(facts) is not None, lambda facts: {"role": held(facts), "on": _shown(on(facts))})
+
+
+def _has_category(policy: PolicyVersion, check: HasCategory) -> Judge:
+    wanted = _names(policy, check.categories)
+
+    def found(facts: Facts) -> str | None:
+        return next((category for category in facts.categories if category in wanted), None)
+
+    return Judge(lambda facts: found(facts) is not None, lambda facts: {"category": found(facts)})
+
+
+def _attested(policy: PolicyVersion, check: Attested) -> Judge:
+    name = check.evidence
+    return Judge(
+        lambda facts: facts.attested.get(name),
+        lambda facts: {name: facts.evidence.get(name), "attested": facts.attested.get(name)},
+    )
+
+
+def _entitlement_free(policy: PolicyVersion, check: EntitlementFree) -> Judge:
+    return Judge(lambda facts: facts.project_held_by is None, lambda facts: {"held_by": facts.project_held_by})
+
+
+def _place_free(policy: PolicyVersion, check: PlaceFree) -> Judge:
+    places = policy.parameters.places
+    return Judge(
+        lambda facts: facts.places_held < places,
+        lambda facts: {"held_before": facts.places_held, "at_most": places},
+    )
+
+
+def _payee_is_claimant(policy: PolicyVersion, check: PayeeIsClaimant) -> Judge:
+    return Judge(lambda facts: facts.payee_matches, lambda facts: {"holder_is_claimant": facts.payee_matches})
+
+
+def _all_of(policy: PolicyVersion, check: AllOf) -> Judge:
+    parts = [_judge(policy, part) for part in check.checks]
+
+    def passed(facts: Facts) -> Verdict:
+        verdicts = [part.passed(facts) for part in parts]
+        return False if False in verdicts else None if None in verdicts else True
+
+    return Judge(passed, _together(parts))
+
+
+def _any_of(policy: PolicyVersion, check: AnyOf) -> Judge:
+    parts = [_judge(policy, part) for part in check.checks]
+
+    def passed(facts: Facts) -> Verdict:
+        verdicts = [part.passed(facts) for part in parts]
+        return True if True in verdicts else None if None in verdicts else False
+
+    return Judge(passed, _together(parts))
+
+
+def _together(parts: list[Judge]) -> Callable[[Facts], Seen]:
+    def seen(facts: Facts) -> Seen:
+        found: Seen = {}
+        for part in parts:
+            found |= part.seen(facts)
+        return found
+
+    return seen
+
+
+_JUDGES: dict[type[Word], Callable[[PolicyVersion, Any], Judge]] = {
+    Is: _is,
+    OneOf: _one_of,
+    Absent: _absent,
+    Within: _within,
+    AtMost: _at_most,
+    AtLeast: _at_least,
+    InCity: _in_city,
+    HoldsRole: _holds_role,
+    HasCategory: _has_category,
+    Attested: _attested,
+    EntitlementFree: _entitlement_free,
+    PlaceFree: _place_free,
+    PayeeIsClaimant: _payee_is_claimant,
+    AllOf: _all_of,
+    AnyOf: _any_of,
+}

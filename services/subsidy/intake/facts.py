@@ -1,4 +1,7 @@
-"""What subsidy keeps of registry's and training's events."""
+"""What subsidy keeps of registry's and training's events.
+
+Each fact names the event that told it last, as `stream@version`: a screening passes that on.
+"""
 
 from collections.abc import Iterable
 from datetime import date
@@ -19,6 +22,8 @@ class PersonFact(Fact, frozen=True):
     person_id: str
     died_on: date | None = None
     restricted: bool = False
+    categories: tuple[str, ...] = ()
+    source: str = ""
 
 
 class RoleFact(Fact, frozen=True):
@@ -35,6 +40,7 @@ class OrganisationFact(Fact, frozen=True):
     registered_on: date
     deregistered_on: date | None = None
     roles: tuple[RoleFact, ...] = ()
+    source: str = ""
 
 
 class CertificateFact(Fact, frozen=True):
@@ -50,6 +56,7 @@ class CertificateFact(Fact, frozen=True):
     district: str
     issued_on: date
     revoked_on: date | None = None
+    source: str = ""
 
 
 # -- the foreign events, as far as we use them -------------------------------------------------------------------------
@@ -57,6 +64,7 @@ class CertificateFact(Fact, frozen=True):
 
 class PersonRegistered(Foreign, frozen=True):
     person_id: str
+    categories: tuple[str, ...] = ()
 
 
 class PersonDied(Foreign, frozen=True):
@@ -116,47 +124,50 @@ class CertificateRevoked(Foreign, frozen=True):
 # -- what we note of them ------------------------------------------------------------------------------------------
 
 
-def _person(_: Record, event: PersonRegistered) -> Iterable[Note]:
-    yield keep(PersonFact(event.person_id), event.person_id)
+def _told_by(record: Record) -> str:
+    return f"{record.stream}@{record.version}"
 
 
-def _died(_: Record, event: PersonDied) -> Iterable[Note]:
-    yield _changed(event.person_id, died_on=event.died_on)
+def _person(record: Record, event: PersonRegistered) -> Iterable[Note]:
+    yield keep(PersonFact(event.person_id, categories=event.categories, source=_told_by(record)), event.person_id)
 
 
-def _restricted(_: Record, event: PersonRestricted | PersonErased) -> Iterable[Note]:
-    yield _changed(event.person_id, restricted=True)
+def _died(record: Record, event: PersonDied) -> Iterable[Note]:
+    yield _changed(PersonFact, event.person_id, record, died_on=event.died_on)
 
 
-def _restriction_lifted(_: Record, event: RestrictionLifted) -> Iterable[Note]:
-    yield _changed(event.person_id, restricted=False)
+def _restricted(record: Record, event: PersonRestricted | PersonErased) -> Iterable[Note]:
+    yield _changed(PersonFact, event.person_id, record, restricted=True)
 
 
-def _changed(person_id: str, **changes: Any) -> Note:
-    return Note(PersonFact, person_id, lambda known: _replace(known, **changes), needs_known=True)
+def _restriction_lifted(record: Record, event: RestrictionLifted) -> Iterable[Note]:
+    yield _changed(PersonFact, event.person_id, record, restricted=False)
 
 
-def _organisation(_: Record, event: OrganisationRegistered) -> Iterable[Note]:
-    yield keep(OrganisationFact(event.organisation_id, event.area, event.registered_on), event.organisation_id)
+def _changed(kind: type[Fact], key: str, record: Record, **changes: Any) -> Note:
+    source = _told_by(record)
+    return Note(kind, key, lambda known: _replace(known, **changes, source=source), needs_known=True)
 
 
-def _role(_: Record, event: RoleRecorded) -> Iterable[Note]:
+def _organisation(record: Record, event: OrganisationRegistered) -> Iterable[Note]:
+    fact = OrganisationFact(event.organisation_id, event.area, event.registered_on, source=_told_by(record))
+    yield keep(fact, event.organisation_id)
+
+
+def _role(record: Record, event: RoleRecorded) -> Iterable[Note]:
     role = RoleFact(event.person_id, event.role, event.since, event.until, event.evidence)
 
     def update(known: OrganisationFact) -> OrganisationFact:
-        return _replace(known, roles=(*known.roles, role))
+        return _replace(known, roles=(*known.roles, role), source=_told_by(record))
 
     yield Note(OrganisationFact, event.organisation_id, update, needs_known=True)
 
 
-def _deregistered(_: Record, event: OrganisationDeregistered) -> Iterable[Note]:
-    def update(known: OrganisationFact) -> OrganisationFact:
-        return _replace(known, deregistered_on=event.deregistered_on)
-
-    yield Note(OrganisationFact, event.organisation_id, update, needs_known=True)
+def _deregistered(record: Record, event: OrganisationDeregistered) -> Iterable[Note]:
+    yield _changed(OrganisationFact, event.organisation_id, record, deregistered_on=event.deregistered_on)
 
 
-def _issued(_: Record, event: CertificateIssued) -> Iterable[Note]:
+def _issued(record: Record, event: CertificateIssued) -> Iterable[Note]:
     fact = CertificateFact(
         event.certificate_id,
         event.number,
@@ -167,15 +178,13 @@ def _issued(_: Record, event: CertificateIssued) -> Iterable[Note]:
         event.institution_id,
         event.district,
         event.issued_on,
+        source=_told_by(record),
     )
     yield keep(fact, event.number)
 
 
-def _revoked(_: Record, event: CertificateRevoked) -> Iterable[Note]:
-    def update(known: CertificateFact) -> CertificateFact:
-        return _replace(known, revoked_on=event.revoked_on)
-
-    yield Note(CertificateFact, event.number, update, needs_known=True)
+def _revoked(record: Record, event: CertificateRevoked) -> Iterable[Note]:
+    yield _changed(CertificateFact, event.number, record, revoked_on=event.revoked_on)
 
 
 LISTENS = (

@@ -9,18 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.contracts.compatibility import compatible
-from shared.contracts.schemas import document, event_schemas, read_document
+from shared.contracts.schemas import contract, document, read_document
 from shared.runtime.definition import ServiceDefinition
 from tests.contract.events.tree import contract_of, definitions
 
 
 def write(definition: ServiceDefinition, path: Path) -> list[str]:
     """Write one service's contract; when it would break a reader, write nothing and return why."""
-    new = event_schemas(definition.aggregates)
-    if path.exists():
-        findings = compatible(read_document(path.read_bytes()), new)
-        if findings:
-            return findings
+    old = read_document(path.read_bytes()) if path.exists() else {}
+    new = contract(definition.aggregates, definition.upcasts, old)
+    if findings := compatible(old, new):
+        return findings
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(document(new))
     return []

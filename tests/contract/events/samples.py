@@ -46,7 +46,8 @@ def _example(kind: Any, name: str) -> Any:
         prefix = PREFIXES.get(kind.__name__)
         return new_id(prefix, UUID(int=7 << 76 | 2 << 62 | 1)) if prefix else _example(kind.__supertype__, name)
     if origin is Annotated:
-        return encoded(_example(arguments[1].extra[KIND], name))
+        meta = arguments[1]
+        return encoded(_example(meta.extra[KIND], name)) if meta.extra else _example(arguments[0], name)
     if origin is Literal:
         return arguments[0]
     if origin is Sealed:
@@ -80,7 +81,8 @@ def anything_like(kind: Any) -> st.SearchStrategy[Any]:
             return anything_like(kind.__supertype__)
         return st.uuids().map(lambda uuid: new_id(prefix, uuid))
     if origin is Annotated:
-        return anything_like(arguments[1].extra[KIND]).map(encoded)
+        meta = arguments[1]
+        return _within(meta) if meta.extra is None else anything_like(meta.extra[KIND]).map(encoded)
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin is Sealed:
@@ -95,7 +97,7 @@ def anything_like(kind: Any) -> st.SearchStrategy[Any]:
     if origin is dict:
         return st.dictionaries(anything_like(arguments[0]), anything_like(arguments[1]), max_size=2)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return st.builds(kind, **{field.name: _any_field(field) for field in msgspec.structs.fields(kind)})
+        return st.deferred(lambda: _any_struct(kind))
     plain: dict[Any, st.SearchStrategy[Any]] = {
         str: st.text(min_size=1, max_size=12),
         int: st.integers(0, 2**31 - 1),
@@ -110,6 +112,20 @@ def anything_like(kind: Any) -> st.SearchStrategy[Any]:
     return plain[kind]
 
 
+def _any_struct(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
+    return st.builds(kind, **{field.name: _any_field(field) for field in msgspec.structs.fields(kind)})
+
+
+def _within(meta: msgspec.Meta) -> st.SearchStrategy[str]:
+    """Text of the form, or the length, that an annotation sets."""
+    most = meta.max_length or 40
+    if meta.pattern is not None:
+        return st.from_regex(meta.pattern, fullmatch=True).map(str.strip).filter(lambda text: len(text) <= most)
+    return st.text(min_size=meta.min_length or 0, max_size=min(most, 12))
+
+
 def _any_field(field: msgspec.structs.FieldInfo) -> st.SearchStrategy[Any]:
     given = anything_like(field.type)
-    return given if field.default is msgspec.NODEFAULT else st.one_of(st.just(field.default), given)
+    if field.default is not msgspec.NODEFAULT:
+        return st.one_of(st.just(field.default), given)
+    return given if field.default_factory is msgspec.NODEFAULT else st.one_of(st.builds(field.default_factory), given)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from services.subsidy.wiring import DEFINITION as SUBSIDY
 from shared.contracts.compatibility import compatible
-from shared.contracts.schemas import document, event_schemas, read_document
-from shared.eventstore.decider import Aggregate, Event
+from shared.contracts.schemas import contract, document, event_schemas, read_document
+from shared.eventstore.decider import Aggregate, Event, Upcast
 from shared.eventstore.record import EventTypes, encode_payload
 from shared.values.personal import Clear, Personal
 from tests.contract.events.generate import main, write
@@ -28,8 +28,10 @@ SCHEMAS = {tag: schema for one in definitions().values() for tag, schema in even
 def test_the_checked_in_contract_is_what_the_code_writes(service: str) -> None:
     path = contract_of(service)
     assert path.exists(), HOW
-    new = event_schemas(definitions()[service].aggregates)
-    assert compatible(read_document(path.read_bytes()), new) == []
+    checked_in, definition = read_document(path.read_bytes()), definitions()[service]
+    new = contract(definition.aggregates, definition.upcasts, checked_in)
+    assert compatible(checked_in, new) == []
+    assert {upcast.old for upcast in definition.upcasts} <= checked_in.keys(), "an older event has left the contract"
     assert path.read_bytes() == document(new), HOW
 
 
@@ -116,6 +118,7 @@ def definition(*kinds: type[Event]) -> Any:
 
 class Written(msgspec.Struct):
     aggregates: tuple[Aggregate[Any], ...] = ()
+    upcasts: tuple[Upcast, ...] = ()
 
 
 class ToldMore(Event, frozen=True, tag="test.Told.v1"):

@@ -28,6 +28,12 @@ def event_classes() -> dict[str, type[Event]]:
     }
 
 
+@cache
+def older_tags() -> dict[str, str]:
+    """Tags of events that were written once and are upcast now, with what they are read as."""
+    return {upcast.old: upcast.new for definition in definitions().values() for upcast in definition.upcasts}
+
+
 def contract_of(service: str) -> Path:
     """Where a service's event schemas are checked in."""
     return TREE / service / "contracts" / "events.json"

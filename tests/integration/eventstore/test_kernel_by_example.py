@@ -21,6 +21,7 @@ from shared.eventstore.decider import (
     ReleasePlace,
     Row,
     TakePlace,
+    Upcast,
     Use,
 )
 from shared.eventstore.follower import Follower
@@ -28,7 +29,7 @@ from shared.eventstore.needs import IdempotencyKey, Needs
 from shared.eventstore.process import Command, Process, Reaction, Reactor, SetTimer
 from shared.eventstore.reactions import Reactions, queue_for
 from shared.eventstore.reader import LogReader
-from shared.eventstore.record import Actor, EventTypes, Record, Upcast, tag_of
+from shared.eventstore.record import Actor, EventTypes, Record, tag_of
 from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import Store, new_context
 from shared.eventstore.work import Answer, Work, fingerprint

@@ -6,13 +6,14 @@ from uuid import uuid4
 
 import asyncpg
 
+from shared.eventstore.decider import Upcast
 from shared.eventstore.follower import Follower
 from shared.eventstore.interruptions import AskLater
 from shared.eventstore.needs import Needs
 from shared.eventstore.process import Ask, Command, Process, Reaction, Reactor, SetTimer
 from shared.eventstore.reactions import Reactions, queue_for, set_timer
 from shared.eventstore.reader import LogReader
-from shared.eventstore.record import Record, UnknownEventType, Upcast, tag_of
+from shared.eventstore.record import Record, UnknownEventType, tag_of
 from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import Store
 from shared.eventstore.work import Answer, Work

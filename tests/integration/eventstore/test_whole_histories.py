@@ -7,9 +7,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from shared.eventstore.decider import Upcast
 from shared.eventstore.histories import History, histories
 from shared.eventstore.needs import Needs
-from shared.eventstore.record import UnknownEventType, Upcast
+from shared.eventstore.record import UnknownEventType
 from shared.eventstore.store import Store
 from tests.integration.eventstore.account import ACCOUNT, Account
 from tests.integration.eventstore.commands import move, open_account, stream_of

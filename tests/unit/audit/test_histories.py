@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from services.audit.archive.history import Located, assemble
 from services.audit.archive.timeline import HOLDS, PHRASES, SERVICES, actor_of, line, phrase
 from services.audit.console.pages import STATUSES
-from services.subsidy.domain.claim import CLAIM, HoldReason, Status
+from services.subsidy.domain.claim import CLAIM
+from services.subsidy.domain.claim_events import HoldReason, Status
 from services.subsidy.wiring import DEFINITION as SUBSIDY
 from services.training.domain.certificate import CERTIFICATE
 from services.training.wiring import DEFINITION as TRAINING
@@ -23,7 +24,7 @@ from shared.eventstore.record import Actor, Record, canonical, tag_of
 from shared.proof.merkle import leaf_hash
 from shared.values.ids import PREFIXES, ClaimId, new_id
 from tests.contract.events.samples import anything_like, example, payload_of
-from tests.contract.events.tree import definitions, event_classes
+from tests.contract.events.tree import definitions, event_classes, older_tags
 from tests.unit.subsidy.samples import CHECKED, REVIEWED, SCREENED, submission
 
 MOMENT = datetime(2025, 3, 3, 1, tzinfo=UTC)
@@ -135,13 +136,14 @@ def test_a_line_carries_what_proves_it() -> None:
 # -- phrases --------------------------------------------------------------------------------------------------------
 
 
-def mentions_claims(kind: Any) -> bool:
-    """Whether an event's fields, however deep, can name a claim."""
+def mentions_claims(kind: Any, within: frozenset[Any] = frozenset()) -> bool:
+    """Whether an event's fields, however deep, can name a claim; a struct may hold others of its kind."""
     if kind is ClaimId:
         return True
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return any(mentions_claims(hint) for hint in get_type_hints(kind).values())
-    return any(mentions_claims(part) for part in getattr(kind, "__args__", ()))
+        inside = within | {kind}
+        return kind not in within and any(mentions_claims(hint, inside) for hint in get_type_hints(kind).values())
+    return any(mentions_claims(part, within) for part in getattr(kind, "__args__", ()))
 
 
 def in_histories() -> set[str]:
@@ -178,7 +180,7 @@ def test_every_event_that_a_history_can_hold_has_a_phrase(tag: str) -> None:
 
 @pytest.mark.parametrize("tag", PHRASES)
 def test_every_phrase_is_of_an_event_that_is_written(tag: str) -> None:
-    assert tag in event_classes()
+    assert tag in event_classes() or tag in older_tags()
 
 
 @pytest.mark.parametrize("tag", sorted(set(PHRASES) & set(event_classes())))

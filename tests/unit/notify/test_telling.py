@@ -19,16 +19,22 @@ from services.notify.intake.facts import LISTENS
 from services.notify.processes.telling import KINDS, STEPS, message_id, react
 from services.notify.templates import catalogue
 from services.notify.wiring import DEFINITION
-from services.subsidy.domain.claim import CLAIM, HoldReason
+from services.subsidy.domain.claim import CLAIM
+from services.subsidy.domain.claim_events import HoldReason
 from services.training.domain.certificate import CERTIFICATE, CertificateKind
 from shared.eventstore.process import Command
 from shared.eventstore.record import Actor, Record, tag_of
 from shared.values.ids import uuid7
+from tests.contract.events.tree import older_tags
 
 WRITTEN = {tag_of(event): event for aggregate in (CLAIM, CERTIFICATE, ENTRY) for event in aggregate.events}
+WRITTEN |= {old: WRITTEN[new] for old, new in older_tags().items() if new in WRITTEN and old in STEPS}
 
 UNTOLD = {
-    "subsidy.ClaimScreened.v1",
+    "subsidy.ClaimScreened.v2",
+    "subsidy.ClaimRescreened.v1",
+    "subsidy.EvidenceAttested.v1",
+    "subsidy.ClaimEscalated.v1",
     "subsidy.PayeeChecked.v1",
     "subsidy.PaymentReserved.v1",
     "subsidy.PaymentDropped.v1",

@@ -6,18 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
-from services.subsidy.domain.claim import (
+from services.subsidy.domain.claim_decisions import ApproveClaim, SubmitClaim, screened
+from services.subsidy.domain.claim_events import (
     ClaimApproved,
     ClaimCorrected,
+    ClaimEscalated,
     ClaimHeld,
     ClaimNoticed,
     ClaimPaid,
     ClaimRejected,
+    ClaimRescreened,
     ClaimReviewed,
     ClaimSubmitted,
     ClaimWithdrawn,
     CorrectionRequested,
+    EvidenceAttested,
     HoldReason,
     NoticeEnded,
     PayeeAccount,
@@ -27,9 +32,8 @@ from services.subsidy.domain.claim import (
     PaymentReturned,
     PaymentUnknown,
 )
-from services.subsidy.domain.claim_decisions import ApproveClaim, SubmitClaim, screened
-from services.subsidy.domain.policy import Parameters, PolicyVersion
-from services.subsidy.domain.screening import Facts, RoleHeld
+from services.subsidy.domain.facts import Facts, RoleHeld
+from services.subsidy.domain.policy_version import Parameters, PolicyVersion
 from shared.eventstore.decider import Event
 from shared.values.ids import (
     CertificateId,
@@ -44,7 +48,8 @@ from shared.values.ids import (
 from shared.values.personal import Sealed
 
 POLICIES = Path(__file__).parents[3] / "services" / "subsidy" / "policies"
-POLICY = msgspec.json.decode((POLICIES / "training-fee-subsidy-2023.json").read_bytes(), type=PolicyVersion)
+SHIPPED = msgspec.json.decode((POLICIES / "training-fee-subsidy-2023.json").read_bytes(), type=PolicyVersion)
+POLICY = msgspec.structs.replace(SHIPPED, examples=())
 
 CLAIM_ID, PERSON, PROJECT = ClaimId("clm_1"), PersonId("per_1"), ProjectId("prj_1")
 NOTICE, BATCH = NoticeId("ntc_1"), PaymentBatchId("pay_1")
@@ -61,7 +66,7 @@ def policy(version: str = "2023-7", **parameters: Any) -> PolicyVersion:
 def without(rule: str) -> PolicyVersion:
     """The policy as a version that does not know one of the rules."""
     rules = tuple(item for item in POLICY.rules if item.name != rule)
-    return msgspec.structs.replace(POLICY, version=f"without {rule}", rules=rules)
+    return msgspec.structs.replace(POLICY, version=f"without-{rule}", rules=rules)
 
 
 def payee(box: bytes = b"sealed", person: PersonId = PERSON) -> PayeeAccount:
@@ -94,6 +99,7 @@ def submission(**changes: Any) -> ClaimSubmitted:
         "certificate_id": CertificateId("crt_1"),
         "certificate_no": "SH2025-D1-000001",
         "project_id": PROJECT,
+        "entitlement": f"training-fee-subsidy/{PROJECT}",
         "institution_id": InstitutionId("ins_1"),
         "review_district": "310115",
         "channel": "app",
@@ -101,17 +107,25 @@ def submission(**changes: Any) -> ClaimSubmitted:
         "judged_on": ISSUED,
         "submitted_on": TODAY,
         "payee": payee(),
+        "evidence": {"months": 3},
     }
     return ClaimSubmitted(**{**fields, **changes})
 
 
 SUBMITTED = submission()
-SCREENED = screened(POLICY, facts())
+SCREENED = screened(POLICY, facts(), TODAY)
 CHECKED = PayeeChecked(matches=True, account=1)
 ASKED = CorrectionRequested(reviewer=REVIEWER, items=("收款账户",), due_on=date(2025, 3, 10))
 CORRECTED = ClaimCorrected(payee=payee(b"another"), corrected_on=TODAY)
 REVIEWED = ClaimReviewed(reviewer=REVIEWER, opinion="", reviewed_on=TODAY)
-APPROVED = ClaimApproved(approver=APPROVER, policy_version="2023-7", amount=AMOUNT, budget_line=LINE, approved_on=TODAY)
+APPROVED = ClaimApproved(
+    approver=APPROVER,
+    policy_version="2023-7",
+    amount=AMOUNT,
+    budget_line=LINE,
+    approved_on=TODAY,
+    due_on=date(2025, 3, 31),
+)
 NOTICED = ClaimNoticed(notice_id=NOTICE, last_day=date(2025, 3, 10))
 ENDED = NoticeEnded(notice_id=NOTICE)
 RESERVED = PaymentReserved(batch_id=BATCH)
@@ -121,6 +135,15 @@ PAID = ClaimPaid(batch_id=BATCH, amount=AMOUNT, paid_on=TODAY)
 RETURNED = PaymentReturned(batch_id=BATCH, reason="户名不符", returned_on=TODAY)
 REJECTED = ClaimRejected(decided_by=REVIEWER, reasons=("不符合",), rejected_on=TODAY)
 WITHDRAWN = ClaimWithdrawn(withdrawn_on=TODAY)
+
+
+ATTESTED = EvidenceAttested(evidence="months", confirmed=True, document="社保-1", attested_by=REVIEWER)
+ESCALATED = ClaimEscalated(step="review", due_on=date(2025, 3, 31), escalated_to="市就业促进中心")
+
+
+def rescreened(version: PolicyVersion, again: Facts) -> ClaimRescreened:
+    """The claim of these samples, screened again under another version."""
+    return ClaimRescreened(SCREENED.policy_version, SCREENED.results, *astuple(screened(version, again, TODAY)))
 
 
 def held(reason: HoldReason) -> ClaimHeld:
@@ -166,6 +189,6 @@ def submit(**changes: Any) -> SubmitClaim:
         "policy": POLICY,
         "facts": facts(),
         "certificate_claim": None,
-        "project_claim": None,
+        "entitlement_claim": None,
     }
     return SubmitClaim(**{**fields, **changes})

@@ -6,12 +6,31 @@ from typing import Any, get_args
 
 import pytest
 
-from services.subsidy.domain.claim import (
-    BUDGET,
-    CERTIFICATE,
-    CLAIM,
-    PERSON_PLACES,
-    PERSON_PROJECT,
+from services.subsidy.domain.claim import BUDGET, CERTIFICATE, CLAIM, ENTITLEMENT, PERSON_PLACES
+from services.subsidy.domain.claim_decisions import (
+    IN_REVIEW,
+    AttestEvidence,
+    ClaimCommand,
+    CorrectClaim,
+    EndNotice,
+    EscalateClaim,
+    HoldClaim,
+    LiftHold,
+    NoticeClaim,
+    OrderPayment,
+    RecordPayeeCheck,
+    RejectClaim,
+    RequestCorrection,
+    RescreenClaim,
+    ReservePayment,
+    ReviewClaim,
+    SettlePayment,
+    SubmitClaim,
+    WithdrawClaim,
+    decide,
+    screened,
+)
+from services.subsidy.domain.claim_events import (
     ClaimApproved,
     ClaimCorrected,
     ClaimHeld,
@@ -24,26 +43,6 @@ from services.subsidy.domain.claim import (
     PaymentOrdered,
     PaymentReserved,
     Status,
-)
-from services.subsidy.domain.claim_decisions import (
-    IN_REVIEW,
-    ClaimCommand,
-    CorrectClaim,
-    EndNotice,
-    HoldClaim,
-    LiftHold,
-    NoticeClaim,
-    OrderPayment,
-    RecordPayeeCheck,
-    RejectClaim,
-    RequestCorrection,
-    ReservePayment,
-    ReviewClaim,
-    SettlePayment,
-    SubmitClaim,
-    WithdrawClaim,
-    decide,
-    screened,
 )
 from shared.eventstore.decider import Event, Rejection, Release, ReleasePlace, Take, TakePlace, Use
 from shared.testing.spec import given
@@ -85,6 +84,7 @@ from tests.unit.subsidy.samples import (
     without,
 )
 
+PLACES = "per_1/training-fee-subsidy"
 OTHER_BATCH = PaymentBatchId("pay_2")
 REVIEW = ReviewClaim(REVIEWER, "", TODAY)
 REJECT = RejectClaim(REVIEWER, ("不符合",), TODAY)
@@ -103,9 +103,12 @@ def settle(outcome: Any, batch: PaymentBatchId = BATCH) -> SettlePayment:
 OPEN = ("submitted", "correction_requested", "under_review", "approved", "in_public_notice", "payable")
 ANY = tuple(PASTS)
 DEAD = ("paid", "rejected", "withdrawn")
+LATE = ("submitted", "approved", "in_public_notice", "payable", "payable, reserved")
 
 COMMANDS: dict[str, ClaimCommand] = {
     "record payee check": RecordPayeeCheck(True, 1),
+    "attest evidence": AttestEvidence("months", True, "社保-1", REVIEWER),
+    "rescreen": RescreenClaim(policy("newer"), facts(), TODAY),
     "request correction": ASK,
     "correct": CORRECT,
     "review": REVIEW,
@@ -114,6 +117,7 @@ COMMANDS: dict[str, ClaimCommand] = {
     "withdraw": WITHDRAW,
     "hold": HoldClaim("death", TODAY, "某人"),
     "lift hold": LiftHold("death"),
+    "escalate": EscalateClaim(date(2026, 1, 5)),
     "notice": NOTICING,
     "end notice": EndNotice(NOTICE),
     "reserve payment": ReservePayment(BATCH),
@@ -122,6 +126,8 @@ COMMANDS: dict[str, ClaimCommand] = {
 }
 DONE: dict[str, tuple[str, ...]] = {
     "record payee check": tuple(state for state in ANY if state not in DEAD),
+    "attest evidence": ("submitted", "correction_requested", "under_review"),
+    "rescreen": (),
     "request correction": ("submitted",),
     "correct": ("correction_requested", "payment_returned"),
     "review": ("submitted",),
@@ -130,6 +136,7 @@ DONE: dict[str, tuple[str, ...]] = {
     "withdraw": OPEN,
     "hold": tuple(state for state in ANY if state not in DEAD),
     "lift hold": (),
+    "escalate": LATE,
     "notice": ("approved",),
     "end notice": ("in_public_notice",),
     "reserve payment": ("payable",),
@@ -140,6 +147,8 @@ NOTHING: dict[str, tuple[str, ...]] = {
     "record payee check": DEAD,
     "hold": DEAD,
     "lift hold": ANY,
+    "rescreen": ANY,
+    "escalate": tuple(state for state in ANY if state not in LATE),
     "end notice": tuple(state for state in ANY if state != "in_public_notice"),
     "settle payment": ("paid",),
 }
@@ -198,7 +207,7 @@ def test_the_review_district_is_the_institutions_whatever_district_accepted() ->
 @pytest.mark.clause("B-13")
 @pytest.mark.parametrize(
     ("taken", "told"),
-    [({"certificate_claim": "clm_0"}, "证书"), ({"project_claim": "clm_0"}, "项目")],
+    [({"certificate_claim": "clm_0"}, "证书"), ({"entitlement_claim": "clm_0"}, "项目")],
 )
 def test_a_second_claim_for_a_certificate_or_a_persons_project_is_refused_with_the_first_ones_id(
     taken: dict[str, str], told: str
@@ -210,7 +219,7 @@ def test_a_second_claim_for_a_certificate_or_a_persons_project_is_refused_with_t
 
 @pytest.mark.clause("B-14")
 def test_a_fourth_claim_is_taken_screened_failed_and_holds_no_place() -> None:
-    failed = screened(POLICY, facts(places_held=3))
+    failed = screened(POLICY, facts(places_held=3), TODAY)
     claim = given(CLAIM).when(decide, submit(facts=facts(places_held=3))).then(SUBMITTED, failed)
     assert not claim.holds_place
     assert [result.rule for result in claim.screening if result.passed is False] == ["limit"]
@@ -218,7 +227,7 @@ def test_a_fourth_claim_is_taken_screened_failed_and_holds_no_place() -> None:
 
 @pytest.mark.clause("B-01")
 def test_without_a_version_in_force_on_the_judging_day_the_claim_waits_for_one() -> None:
-    held = ClaimHeld("policy", TODAY, "市就业促进中心启用适用的政策版本")
+    held = ClaimHeld("policy", TODAY, "市人力资源社会保障部门启用适用的政策版本")
     claim = given(CLAIM).when(decide, submit(policy=None)).then(SUBMITTED, held)
     assert (claim.policy_version, claim.amount) == (None, None)
     given(CLAIM, SUBMITTED, held, REVIEWED).when(decide, approval(policy=None)).then_rejected("wrong_state")
@@ -340,7 +349,7 @@ def test_what_money_depends_on_is_judged_again_by_the_facts_of_the_day(now: dict
 
 @pytest.mark.clause("B-14")
 def test_a_claim_without_a_place_is_not_approved() -> None:
-    past = (SUBMITTED, screened(POLICY, facts(places_held=3)), CHECKED, REVIEWED)
+    past = (SUBMITTED, screened(POLICY, facts(places_held=3), TODAY), CHECKED, REVIEWED)
     failed = given(CLAIM, *past).when(decide, approval()).then_rejected("screening_failed")
     assert failed.extensions == {"rule": "limit"}
 
@@ -348,7 +357,7 @@ def test_a_claim_without_a_place_is_not_approved() -> None:
 @pytest.mark.clause("B-14")
 def test_a_version_without_a_limit_does_not_approve_without_a_place() -> None:
     unlimited = without("limit")
-    past = (SUBMITTED, screened(unlimited, facts()), CHECKED, REVIEWED)
+    past = (SUBMITTED, screened(unlimited, facts(), TODAY), CHECKED, REVIEWED)
     given(CLAIM, *past).when(decide, approval(policy=unlimited)).then_rejected("screening_failed")
 
 
@@ -402,7 +411,7 @@ def test_a_hold_is_set_once_and_lifted_once() -> None:
 @pytest.mark.clause("B-01")
 def test_the_version_that_approves_is_the_one_whose_amount_is_committed_paid_and_given_back() -> None:
     newer = policy("2026-confirmed", amount=Decimal("2000.00"))
-    approved = ClaimApproved(APPROVER, "2026-confirmed", Decimal("2000.00"), LINE, TODAY)
+    approved = ClaimApproved(APPROVER, "2026-confirmed", Decimal("2000.00"), LINE, TODAY, APPROVED.due_on)
     claim = given(CLAIM, *UNDER_REVIEW).when(decide, approval(policy=newer)).then(approved)
     assert (claim.policy_version, claim.amount) == ("2026-confirmed", Decimal("2000.00"))
     assert list(CLAIM.limits(CLAIM.fold(UNDER_REVIEW), approved)) == [Use(BUDGET, LINE, Decimal("2000.00"))]
@@ -416,9 +425,9 @@ def test_the_version_that_approves_is_the_one_whose_rules_are_judged() -> None:
     fewer = without("role")
     no_role = facts(roles=())
     given(CLAIM, *UNDER_REVIEW).when(decide, approval(policy=fewer, facts=no_role)).then(
-        ClaimApproved(APPROVER, "without role", AMOUNT, LINE, TODAY)
+        ClaimApproved(APPROVER, "without-role", AMOUNT, LINE, TODAY, APPROVED.due_on)
     )
-    past = (SUBMITTED, screened(fewer, facts()), CHECKED, REVIEWED)
+    past = (SUBMITTED, screened(fewer, facts(), TODAY), CHECKED, REVIEWED)
     failed = given(CLAIM, *past).when(decide, approval(facts=no_role)).then_rejected("screening_failed")
     assert failed.extensions == {"rule": "role"}
 
@@ -552,23 +561,23 @@ def test_a_return_shows_its_reason() -> None:
 def test_a_submission_takes_its_certificate_and_the_persons_project() -> None:
     assert list(CLAIM.limits(CLAIM.initial(), SUBMITTED)) == [
         Take(CERTIFICATE, "SH2025-D1-000001"),
-        Take(PERSON_PROJECT, "per_1/prj_1"),
+        Take(ENTITLEMENT, "per_1/training-fee-subsidy/prj_1"),
     ]
 
 
 @pytest.mark.clause("B-14")
 def test_a_screening_that_passes_the_limit_takes_a_place_once() -> None:
-    assert list(CLAIM.limits(CLAIM.fold([SUBMITTED]), SCREENED)) == [TakePlace(PERSON_PLACES, "per_1", 3)]
+    assert list(CLAIM.limits(CLAIM.fold([SUBMITTED]), SCREENED)) == [TakePlace(PERSON_PLACES, PLACES, 3)]
     assert list(CLAIM.limits(CLAIM.fold([SUBMITTED, SCREENED]), SCREENED)) == []
-    assert list(CLAIM.limits(CLAIM.fold([SUBMITTED]), screened(POLICY, facts(places_held=3)))) == []
+    assert list(CLAIM.limits(CLAIM.fold([SUBMITTED]), screened(POLICY, facts(places_held=3), TODAY))) == []
 
 
 @pytest.mark.parametrize("end", [REJECTED, WITHDRAWN])
 def test_a_claim_that_comes_to_nothing_gives_everything_back(end: Event) -> None:
     assert list(CLAIM.limits(CLAIM.fold(PASTS["approved"]), end)) == [
         Release(CERTIFICATE, "SH2025-D1-000001"),
-        Release(PERSON_PROJECT, "per_1/prj_1"),
-        ReleasePlace(PERSON_PLACES, "per_1", 3),
+        Release(ENTITLEMENT, "per_1/training-fee-subsidy/prj_1"),
+        ReleasePlace(PERSON_PLACES, PLACES, 3),
         Use(BUDGET, LINE, -AMOUNT),
     ]
     assert Use(BUDGET, LINE, -AMOUNT) not in list(CLAIM.limits(CLAIM.fold(PASTS["submitted"]), end))

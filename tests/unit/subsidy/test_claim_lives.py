@@ -9,14 +9,9 @@ import pytest
 from hypothesis import given as every
 from hypothesis import settings
 
-from services.subsidy.domain.claim import (
-    BUDGET,
-    CERTIFICATE,
-    CLAIM,
+from services.subsidy.domain.claim import BUDGET, CERTIFICATE, CLAIM, ENTITLEMENT, PERSON_PLACES, Claim, entitlement_key
+from services.subsidy.domain.claim_events import (
     EVENTS,
-    PERSON_PLACES,
-    PERSON_PROJECT,
-    Claim,
     ClaimEvent,
     ClaimPaid,
     ClaimSubmitted,
@@ -24,14 +19,33 @@ from services.subsidy.domain.claim import (
     PaymentDropped,
     PaymentOrdered,
     Status,
-    project_key,
 )
 from shared.eventstore.decider import Event
-from tests.unit.subsidy.samples import BATCH, CORRECTED, LINE, PASTS, PERSON, held
+from tests.unit.subsidy.samples import (
+    ATTESTED,
+    BATCH,
+    CORRECTED,
+    ESCALATED,
+    LINE,
+    PASTS,
+    PERSON,
+    facts,
+    held,
+    policy,
+    rescreened,
+)
 from tests.unit.subsidy.world import BUDGET_BOUND, LIVES, Step, World
 
 FREED = ("rejected", "withdrawn")
-OTHERS = (CORRECTED, held("death"), HoldLifted("death"), PaymentDropped(BATCH))
+OTHERS = (
+    CORRECTED,
+    held("death"),
+    HoldLifted("death"),
+    PaymentDropped(BATCH),
+    ATTESTED,
+    ESCALATED,
+    rescreened(policy("newer"), facts()),
+)
 """Events that no sample past holds."""
 
 
@@ -65,7 +79,10 @@ def _owed(claim: Claim, held: set[tuple[str, str]]) -> set[tuple[str, str]]:
     if claim.submission is None or claim.status in FREED:
         assert not claim.holds_place
         return set()
-    owed = {(CERTIFICATE, claim.submission.certificate_no), (PERSON_PROJECT, project_key(claim.submission))}
+    owed = {
+        (CERTIFICATE, claim.submission.certificate_no),
+        (ENTITLEMENT, entitlement_key(claim.submission.person_id, claim.submission.entitlement)),
+    }
     places = {(scope, key) for scope, key in held if scope == PERSON_PLACES and key.startswith(f"{PERSON}/")}
     assert len(places) == claim.holds_place
     return owed | places

@@ -34,6 +34,7 @@ ID, FIRST, SECOND = NoticeId("ntc_1"), ClaimId("clm_1"), ClaimId("clm_2")
 SEALED: Sealed[str] = Sealed("per_1", "sm4-gcm", 1, b"")
 MONDAY = date(2025, 3, 3)
 DAY = timedelta(days=1)
+PROGRAMME = "training-fee-subsidy"
 
 
 def entry(claim: ClaimId) -> Entry:
@@ -41,14 +42,14 @@ def entry(claim: ClaimId) -> Entry:
 
 
 ENTRIES = (entry(FIRST), entry(SECOND))
-DRAFTED = NoticeDrafted(ID, "310115", "名单", ENTRIES, "usr_1")
+DRAFTED = NoticeDrafted(ID, "310115", "名单", ENTRIES, "usr_1", PROGRAMME)
 PUBLISHED = NoticePublished(ID, "usr_2", MONDAY, date(2025, 3, 10), False)
 RAISED = ObjectionRaised(ID, "obj_1", FIRST, SEALED, date(2025, 3, 5), date(2025, 3, 12))
 DECIDED = ObjectionDecided(ID, "obj_1", FIRST, True, "属实", "usr_3", date(2025, 3, 6))
 
 
 def draft(*entries: Entry) -> DraftNotice:
-    return DraftNotice(ID, "310115", "名单", entries, "usr_1")
+    return DraftNotice(ID, "310115", PROGRAMME, "名单", entries, "usr_1")
 
 
 @pytest.mark.clause("B-18")

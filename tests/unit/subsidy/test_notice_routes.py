@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from fastapi import Request
 
-from services.subsidy.api import notices
+from services.subsidy.api import notices, objections
 from services.subsidy.domain.claim import CLAIM
 from services.subsidy.domain.notice import (
     NOTICE,
@@ -69,7 +69,7 @@ class Memory:
             try:
                 outcome = handler(work)
             except NeedsMore as more:
-                needs = Needs(streams=(*needs.streams, *more.streams), rows=needs.rows)
+                needs = needs.plus(more.missing)
                 continue
             if isinstance(outcome, Rejection):
                 raise of_rejection(outcome)
@@ -111,15 +111,16 @@ def objected(*claim_events: Event, objections: int = 1) -> Memory:
 @pytest.fixture
 def through(monkeypatch: pytest.MonkeyPatch) -> Any:
     def use(memory: Memory) -> Memory:
-        monkeypatch.setattr(notices, "command", memory.command)
+        for module in (notices, objections):
+            monkeypatch.setattr(module, "command", memory.command)
         return memory
 
     return use
 
 
 async def decided(memory: Memory, objection: str, upheld: bool) -> None:
-    body = notices.ObjectionDecision(upheld=upheld, reasons="核实")
-    await notices.decide_objection(memory.request(STAFF), objection, body)
+    body = objections.ObjectionDecision(upheld=upheld, reasons="核实")
+    await objections.decide_objection(memory.request(STAFF), objection, body)
 
 
 @pytest.mark.clause("B-18")
@@ -157,9 +158,9 @@ async def test_an_objection_to_a_claim_that_has_come_to_nothing_can_still_be_dec
 @pytest.mark.clause("B-17")
 async def test_another_district_decides_no_objection(through: Any) -> None:
     memory = through(objected())
-    body = notices.ObjectionDecision(upheld=True, reasons="核实")
+    body = objections.ObjectionDecision(upheld=True, reasons="核实")
     with pytest.raises(Problem) as raised:
-        await notices.decide_objection(memory.request("district:310101/reviewer"), "obj_1", body)
+        await objections.decide_objection(memory.request("district:310101/reviewer"), "obj_1", body)
     assert (raised.value.status, raised.value.code) == (403, "not_your_district")
 
 

@@ -16,11 +16,11 @@ from services.subsidy.domain.policy import (
     DraftPolicy,
     PolicyActivated,
     PolicyDrafted,
-    PolicyVersion,
     Programme,
     decide,
     stream_of,
 )
+from services.subsidy.domain.policy_version import PolicyVersion
 from shared.eventstore.decider import Event, Rejection, Row
 from shared.testing.spec import given
 from tests.unit.subsidy.samples import POLICIES, POLICY, policy
@@ -55,6 +55,13 @@ def test_the_readings_of_the_training_fee_subsidy_are_the_documented_ones() -> N
         "notice_working_days": 5,
         "correction_working_days": 5,
         "objection_working_days": 5,
+        "categories": (),
+        "most_units": 1,
+        "review_working_days": 20,
+        "approval_working_days": 10,
+        "payment_working_days": 15,
+        "names_masked": False,
+        "recovered_frees": False,
     }
 
 
@@ -93,14 +100,14 @@ def test_an_unknown_version_is_not_put_in_force() -> None:
 
 def test_a_version_does_not_end_before_it_begins() -> None:
     backwards = dated("x", date(2026, 1, 2), date(2026, 1, 1))
-    given(PROGRAMME).when(decide, DraftPolicy(backwards, "usr_1")).then_rejected("policy_period", 422)
+    given(PROGRAMME).when(decide, DraftPolicy(backwards, "usr_1")).then_rejected("invalid_policy", 422)
 
 
 @pytest.mark.clause("B-11")
 @pytest.mark.parametrize("amount", ["0", "0.00", "-1800.00", "1800.005", "NaN", "Infinity", "-Infinity", "1E+30"])
 def test_a_version_whose_amount_is_not_set_or_not_money_is_refused(amount: str) -> None:
     command = DraftPolicy(policy(amount=Decimal(amount)), "usr_1")
-    given(PROGRAMME).when(decide, command).then_rejected("policy_amount", 422)
+    given(PROGRAMME).when(decide, command).then_rejected("invalid_policy", 422)
 
 
 @pytest.mark.clause("B-01")
@@ -127,7 +134,7 @@ def test_no_day_has_two_versions_in_force(first: date, last: date, overlaps: boo
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("rules", 0, "name"), "astrology"),
+        (("rules", 0, "check", "op"), "astrology"),
         (("parameters", "bonus"), 1),
         (("colour",), "red"),
         (("effective_from",), ""),

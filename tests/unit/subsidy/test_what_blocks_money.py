@@ -2,8 +2,9 @@
 
 import pytest
 
-from services.subsidy.domain.claim import CLAIM, ClaimHeld, HoldReason, PaymentDropped
+from services.subsidy.domain.claim import CLAIM
 from services.subsidy.domain.claim_decisions import WAITS_FOR_DISTRICT, OrderPayment, decide
+from services.subsidy.domain.claim_events import ClaimHeld, HoldReason, PaymentDropped
 from shared.testing.spec import given
 from tests.unit.subsidy.samples import BATCH, PASTS, SCREENED, SUBMITTED, TODAY, approval, submit
 

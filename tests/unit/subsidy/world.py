@@ -14,11 +14,10 @@ from services.subsidy.domain.claim import (
     BUDGET,
     CERTIFICATE,
     CLAIM,
+    ENTITLEMENT,
     PERSON_PLACES,
-    PERSON_PROJECT,
     Claim,
-    HoldReason,
-    project_key,
+    entitlement_key,
 )
 from services.subsidy.domain.claim_decisions import (
     ClaimCommand,
@@ -38,6 +37,7 @@ from services.subsidy.domain.claim_decisions import (
     WithdrawClaim,
     decide,
 )
+from services.subsidy.domain.claim_events import HoldReason
 from shared.eventstore.decider import (
     Decision,
     Event,
@@ -190,6 +190,7 @@ class World:
             claim_id=id,
             certificate_no=number,
             project_id=ProjectId(f"prj_{step.claim % 4}"),
+            entitlement=f"training-fee-subsidy/prj_{step.claim % 4}",
             submitted_on=today,
             payee=payee(person=PERSON),
         )
@@ -199,7 +200,7 @@ class World:
             VERSIONS[step.pick % 3],
             facts(submitted_on=today, places_held=places),
             self.limits.unique.get((CERTIFICATE, number)),
-            self.limits.unique.get((PERSON_PROJECT, project_key(event))),
+            self.limits.unique.get((ENTITLEMENT, entitlement_key(event.person_id, event.entitlement))),
         )
 
 
