@@ -28,7 +28,7 @@ def unsettled(progress: dict[str, dict[str, Any]]) -> list[str]:
     """What is still to be done, as readable lines; empty when nothing is due, unsequenced or lagging."""
     found = []
     for name, item in progress.items():
-        for what in ("unsequenced", "reactions"):
+        for what in ("unsequenced", "reactions", "operations"):
             if item[what]:
                 found.append(f"{name}: {item[what]} {what}")
         found += [

@@ -24,6 +24,7 @@ class Progress(msgspec.Struct, frozen=True):
     head: int
     unsequenced: int
     reactions: int
+    operations: int
     parked: int
     clock: str | None
     next_due: str | None

@@ -1,4 +1,4 @@
-"""The city's setting: institutions, evaluation bodies, carriers, banks, projects, a policy and a budget.
+"""The city's setting: institutions, evaluation bodies, carriers, banks, projects, policies and a budget.
 
 It is the same for every run, so a second demo finds it there.
 """
@@ -13,7 +13,8 @@ import msgspec
 from deploy.local.client import Client
 from shared.testing.city import City
 
-POLICY = Path(__file__).parents[3] / "services/subsidy/policies/training-fee-subsidy-2023.json"
+POLICIES = Path(__file__).parents[3] / "services/subsidy/policies"
+PROGRAMME = "training-fee-subsidy"
 QUALIFIED_FROM, QUALIFIED_UNTIL = date(2023, 5, 1), date(2030, 12, 31)
 BUDGET = "1000000.00"
 
@@ -53,7 +54,7 @@ async def prepare(client: Client, city: City, year: int) -> Setting:
             for project, project_id in projects.items()
         )
     )
-    await _policy_and_budget(client, year)
+    await _policies_and_budget(client, year)
     return Setting(institutions, districts, projects)
 
 
@@ -84,10 +85,14 @@ async def _ensure(client: Client, service: str, path: str, wanted: list[dict[str
     return found
 
 
-async def _policy_and_budget(client: Client, year: int) -> None:
-    policy = msgspec.json.decode(POLICY.read_bytes())
-    await client.post("policy", "subsidy", "/v1/policies", policy, step="setting/policy")
-    name = f"{policy['programme']}/{policy['version']}"
-    await client.post("policy/approver", "subsidy", f"/v1/policies/{name}:activate", step="setting/policy/activate")
-    budget = {"programme": policy["programme"], "year": year, "amount": BUDGET}
+async def _policies_and_budget(client: Client, year: int) -> None:
+    """All versions that ship are drafted; those whose amount is set are put in force."""
+    for path in sorted(POLICIES.glob("*.json")):
+        policy = msgspec.json.decode(path.read_bytes())
+        name = f"{policy['programme']}/{policy['version']}"
+        await client.post("policy", "subsidy", "/v1/policies", policy, step=f"setting/policy/{name}")
+        if policy["parameters"]["amount"] is not None:
+            act = f"/v1/policies/{name}:activate"
+            await client.post("policy/approver", "subsidy", act, step=f"setting/policy/{name}/activate")
+    budget = {"programme": PROGRAMME, "year": year, "amount": BUDGET}
     await client.post("city", "subsidy", "/v1/budgets", budget, step=f"setting/budget/{year}")

@@ -16,6 +16,7 @@ from services.subsidy.api.payment_view import (
     ShownBudget,
     shown_batch,
 )
+from services.subsidy.api.submission import Programme
 from services.subsidy.domain.budget import BUDGET_LINE, SetBudget, line_of
 from services.subsidy.domain.budget import decide as decide_budget
 from services.subsidy.domain.budget import stream_of as budget_stream
@@ -56,7 +57,7 @@ api = router("资金")
 
 
 class NewBudget(Body):
-    programme: Literal["training-fee-subsidy"]
+    programme: Programme
     year: Annotated[int, Field(ge=2023, le=2100, strict=True)]
     amount: Money
 
