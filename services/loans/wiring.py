@@ -4,6 +4,7 @@ from services.loans.api import approval, batches, changes, check, entries, snaps
 from services.loans.domain.batch import BATCH
 from services.loans.domain.entry import ENTRY
 from services.loans.intake import facts, partners
+from services.loans.intake.partner_keys import PartnerKeys
 from services.loans.processes.expiry import EXPIRY
 from services.loans.processes.recheck import RECHECK
 from services.loans.projections.lists import LISTERS
@@ -21,7 +22,7 @@ DEFINITION = ServiceDefinition(
     listens=(*facts.LISTENS, *partners.LISTENS),
     processes=(EXPIRY, RECHECK),
     outside=lambda store, peers, settings: store,
-    signing=SignedExchange(key_of=partners.key_of),
+    signing=SignedExchange(key_of=PartnerKeys),
 )
 
 

@@ -123,6 +123,12 @@ class Client(msgspec.Struct, frozen=True):
             return None
         return key
 
+    def signature_keys(self) -> tuple[ClientKey, ...]:
+        """The keys that may sign messages now."""
+        if self.status != "approved":
+            return ()
+        return tuple(key for key in self.keys.values() if (key.use, key.status) == ("signature", "approved"))
+
 
 def evolve(client: Client, event: ClientEvent) -> Client:
     match event:

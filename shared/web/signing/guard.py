@@ -25,7 +25,10 @@ from shared.web.signing.scribe import Scribe
 
 Handle = Callable[[Request], Awaitable[Response]]
 KeyOf = Callable[[str, str], Awaitable[PublicKey | None]]
-"""The approved signature key of a client by its key id; None: there is none, or the client is suspended."""
+"""The approved signature key of a client by its key id; None: there is none, or the client is suspended.
+
+Raises a 503 where that cannot be told now.
+"""
 
 
 class Guard(NamedTuple):
@@ -39,7 +42,7 @@ class Guard(NamedTuple):
     clock: Callable[[], float] = time.time
 
     async def exchange(self, request: Request, handle: Handle) -> Response:
-        """Answer a bank's request, signed; answer anybody else's as it is. Raises a 401 problem."""
+        """Answer a bank's request, signed; answer anybody else's as it is. Raises a 401 problem, or a 503."""
         caller = caller_of(request)
         if not caller.holds(SIGNERS):
             return await handle(request)

@@ -4,11 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import httpx
 import pytest
 
+from services.loans.intake import partner_keys
 from shared.web.signing.client import Untrusted, seen_request
 from shared.web.signing.keys import new_key
 from shared.web.signing.nonces import Nonce, NonceBook
@@ -168,6 +170,66 @@ async def test_an_approved_key_that_is_no_key_is_unknown(loans: Loans, registry:
             approved_by="usr_1",
         )  # fmt: skip
         assert await sent(loans, await prepared(bank)) == "signature_key_unknown"
+
+
+# -- keys that registry has approved and not yet told --------------------------------------------------------------
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Forgets at once what registry answered, when called."""
+    return lambda: monkeypatch.setattr(partner_keys, "KEPT_SECONDS", -1.0)
+
+
+@BOTH
+async def test_a_key_that_has_not_arrived_yet_is_asked_for_once_and_believed(
+    loans: Loans, banks: dict[str, Bank], which: str
+) -> None:
+    bank = Bank(banks[which].client, new_key(banks[which].key.public.algorithm, "brand-new"))
+    loans.owner.keys[bank.client] = [bank.key]
+    requests = [await prepared(bank) for _ in range(8)]
+    assert await asyncio.gather(*(sent(loans, request) for request in requests)) == [None] * 8
+    assert loans.owner.asked == [f"/v1/client-keys/{quote(bank.client, safe='')}"]
+
+
+async def test_while_registry_is_away_a_key_is_not_called_unknown(loans: Loans, banks: dict[str, Bank]) -> None:
+    loans.owner.away = True
+    stranger = Bank(banks["a"].client, new_key("ed25519", "brand-new"))
+    answer = await loans.http.send(await prepared(stranger))
+    assert (answer.status_code, code(answer)) == (503, "owner_unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert await sent(loans, await prepared(banks["a"])) is None
+
+
+async def test_a_registry_that_never_answers_is_waited_for_within_bounds(
+    loans: Loans, banks: dict[str, Bank], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(service: str, path: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(partner_keys, "PATIENCE", 0.05)
+    monkeypatch.setattr(loans.owner, "get", silent)
+    stranger = Bank(banks["a"].client, new_key("ed25519", "brand-new"))
+    assert (await loans.http.send(await prepared(stranger))).status_code == 503
+
+
+async def test_made_up_key_ids_do_not_make_registry_busy(loans: Loans, banks: dict[str, Bank]) -> None:
+    for number in range(20):
+        made_up = Bank(banks["a"].client, new_key("ed25519", f"made-up-{number}"))
+        assert await sent(loans, await prepared(made_up)) == "signature_key_unknown"
+    assert len(loans.owner.asked) == 1
+
+
+async def test_an_answer_of_registry_is_kept_for_a_moment_only(
+    loans: Loans, banks: dict[str, Bank], patient: Callable[[], None]
+) -> None:
+    patient()
+    bank = Bank(banks["a"].client, new_key("ed25519", "brand-new"))
+    assert await sent(loans, await prepared(bank)) == "signature_key_unknown"
+    loans.owner.keys[bank.client] = [bank.key]
+    assert await sent(loans, await prepared(bank)) is None
+    loans.owner.keys[bank.client] = []
+    assert await sent(loans, await prepared(bank)) == "signature_key_unknown"
 
 
 # -- time, digest, replay --------------------------------------------------------------------------------------------
