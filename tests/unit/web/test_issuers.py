@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from joserfc import jwt
-from joserfc.jwk import KeySet, OctKey, OKPKey, RSAKey
+from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
 from shared.runtime.settings import CallerKind
 from shared.web import issuers
 from shared.web.caller import Caller, Verifier
+from shared.web.decoys import decoy_key
 from shared.web.issuers import Issuer
 from shared.web.problem import Problem
 
@@ -236,3 +237,31 @@ async def test_no_mapping_of_roles_makes_a_person_a_system(site: Site) -> None:
     verifier = site.verifier(vouches_for=("person",))
     roles = ["service:subsidy", "bank:demo-a", "app", "district:310115/reviewer", "auditor"]
     assert (await verifier.verified(token(roles=roles))).roles == ("district:310115/reviewer", "auditor")
+
+
+@pytest.mark.parametrize("algorithm", ["Ed25519", "ES256", "RS256"])
+async def test_a_token_under_an_unknown_key_is_held_against_a_key_all_the_same(
+    site: Site, monkeypatch: pytest.MonkeyPatch, algorithm: str
+) -> None:
+    verifier = site.verifier(algorithms=(algorithm,))
+    tried: list[object] = []
+
+    def decode(text: str, key: object, algorithms: list[str]) -> object:
+        tried.append(key)
+        return real(text, key, algorithms=algorithms)
+
+    real: Any = jwt.decode
+    monkeypatch.setattr(jwt, "decode", decode)
+    strangers = {
+        "Ed25519": NEW,
+        "ES256": ECKey.generate_key("P-256", {"kid": "new"}),
+        "RS256": RSAKey.generate_key(2048, {"kid": "new"}),
+    }
+    assert await refused(verifier, token(strangers[algorithm], alg=algorithm)) == 401
+    assert len(tried) == 1
+
+
+async def test_no_token_holds_under_the_key_of_nobody(site: Site) -> None:
+    nobody = decoy_key("Ed25519")
+    forged = OKPKey.import_key({**nobody.as_dict(private=True), "kid": "unknown"})
+    assert await refused(site.verifier(), token(forged)) == 401
