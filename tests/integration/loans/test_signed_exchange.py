@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from services.loans.intake import partner_keys
@@ -342,3 +343,33 @@ async def test_a_bank_believes_no_swapped_unsigned_or_changed_answer(
         with pytest.raises(Untrusted) as raised:
             await http.post("/v1/whitelist/check", json=bank.question, headers=bank.bearer, auth=auth)
     assert raised.value.code == code
+
+
+async def test_compromised_keys_of_ours_are_replaced_at_once_on_record(
+    start: Start, banks: dict[str, Bank], loans_pool: asyncpg.Pool
+) -> None:
+    one, two = await start(), await start()
+    bank = banks["a"]
+    old = {key["kid"] for key in (await two.http.get("/v1/signing-keys")).json()["keys"]}
+    path = "/v1/signing-keys:rotate"
+    leaked = {"at_once": True, "reason": "私钥泄露"}
+    assert (await one.http.post(path, json=leaked, headers={"authorization": "Bearer city"})).status_code == 403
+    answer = await one.http.post(path, json=leaked, headers={"authorization": "Bearer ops"})
+    assert answer.status_code == 201, answer.text
+    shown = {key["kid"] for key in (await two.http.get("/v1/signing-keys")).json()["keys"]}
+    assert shown == set(answer.json()["published"])
+    assert shown.isdisjoint(old)
+    assert (await bank.check(one)).status_code == 200
+    [payload] = await loans_pool.fetch("select payload from event where type = 'loans.KeyRotationOrdered.v1'")
+    told = msgspec.json.decode(payload["payload"])
+    assert (told["reason"], set(told["withdrawn"])) == ("私钥泄露", old)
+
+
+async def test_our_keys_are_replaced_with_overlap_when_it_is_asked_for(loans: Loans, banks: dict[str, Bank]) -> None:
+    before = (await loans.http.get("/v1/signing-keys")).json()["keys"]
+    path, ops = "/v1/signing-keys:rotate", {"authorization": "Bearer ops"}
+    answer = await loans.http.post(path, headers=ops)
+    assert (answer.status_code, len(answer.json()["published"])) == (201, 4)
+    assert {key["kid"] for key in before} < set(answer.json()["published"])
+    assert (await loans.http.post(path, headers=ops)).json()["code"] == "rotation_in_progress"
+    assert (await banks["a"].check(loans)).status_code == 200
