@@ -34,7 +34,7 @@ DEFINITION = ServiceDefinition(
     listers=LISTERS,
     processes=PROCESSES,
     outside=lambda store, peers, settings: Outside(store, index_in(settings)),
-    listing_version=2,
+    listing_version=3,
     wrapped=(WRAPPED,),
     limits_apart=frozenset({IdentityIndex.SCOPE}),
 )

@@ -203,6 +203,7 @@ WRITES = {
         "/v1/clients/{client_id}/keys/{kid}:approve",
         "/v1/clients/{client_id}/keys/{kid}:revoke",
         "/v1/clients/{client_id}:approve",
+        "/v1/clients/{client_id}:request-resumption",
         "/v1/clients/{client_id}:resume",
         "/v1/clients/{client_id}:suspend",
         "/v1/projections/{projection}:rebuild",

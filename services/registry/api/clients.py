@@ -18,6 +18,7 @@ from services.registry.domain.client import (
     ClientCommand,
     KeyUse,
     RequestClient,
+    RequestResumption,
     ResumeClient,
     RevokeKey,
     SubmitKey,
@@ -73,6 +74,12 @@ class NewKey(Body):
 
 
 class Suspension(Body):
+    reason: Text
+
+
+class Resumption(Body):
+    """`reason`: why the client may be let in again."""
+
     reason: Text
 
 
@@ -154,7 +161,16 @@ async def suspend(request: Request, client_id: ClientPath, body: Suspension) -> 
     return await _carry_out(request, client_id, SuspendClient(caller_of(request).person, body.reason))
 
 
-@api.post("/clients/{client_id}:resume", summary="恢复客户端")
+@api.post(
+    "/clients/{client_id}:request-resumption", summary="申请恢复已停用的客户端", operation_id="requestClientResumption"
+)
+@allow(*STAFF)
+@carries_out(ClientShown)
+async def request_resumption(request: Request, client_id: ClientPath, body: Resumption) -> Response:
+    return await _carry_out(request, client_id, RequestResumption(caller_of(request).person, body.reason))
+
+
+@api.post("/clients/{client_id}:resume", summary="批准恢复客户端（须由申请恢复者以外的另一人）")
 @allow(*STAFF)
 @carries_out(ClientShown)
 async def resume(request: Request, client_id: ClientPath) -> Response:

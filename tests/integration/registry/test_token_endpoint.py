@@ -162,7 +162,14 @@ async def test_a_suspended_client_gets_nothing_until_it_is_resumed(bank: Bank, s
     await staff.approved(bank)
     assert (await staff.post("ann/ops", f"/v1/clients/{bank.id}:suspend", {"reason": "合同到期"})).status_code == 200
     refused(await bank.ask())
-    assert (await staff.post("ann/ops", f"/v1/clients/{bank.id}:resume")).status_code == 200
+    path = f"/v1/clients/{bank.id}"
+    assert (await staff.post("bo/city", f"{path}:resume")).json()["code"] == "resumption_not_requested"
+    asked = await staff.post("ann/ops", f"{path}:request-resumption", {"reason": "已续约"})
+    assert (asked.status_code, asked.json()["resumption_requested_by"]) == (200, "ann")
+    assert (await staff.post("ann/ops", f"{path}:resume")).json()["code"] == "second_person_required"
+    refused(await bank.ask())
+    resumed = await staff.post("bo/city", f"{path}:resume")
+    assert (resumed.status_code, resumed.json()["resumption_requested_by"]) == (200, None)
     assert (await bank.ask()).status_code == 200
 
 
