@@ -115,10 +115,11 @@ class Verifier:
             header, payload = (_part(part) for part in token.split(".")[:2])
             issuer = self._issuers[str(payload.get("iss"))]
             kid, algorithms = header.get("kid"), issuer.settings.algorithms
-            if not isinstance(kid, str) or header.get("alg") not in algorithms:
+            algorithm = str(header.get("alg"))
+            if not isinstance(kid, str | None) or algorithm not in algorithms:
                 raise ValueError("header")
-            key = _key_or_none(issuer, kid)
-            decoded = jwt.decode(token, key or decoy_key(str(header["alg"])), algorithms=list(algorithms))
+            key = _key_or_none(issuer, kid, algorithm)
+            decoded = jwt.decode(token, key or decoy_key(algorithm), algorithms=list(algorithms))
             if key is None:
                 raise ValueError("kid")
             _registry(issuer.settings).validate(decoded.claims)
@@ -129,9 +130,9 @@ class Verifier:
             raise unauthenticated("token_invalid", "登录凭证无效") from error
 
 
-def _key_or_none(issuer: Issuer, kid: str) -> Key | None:
+def _key_or_none(issuer: Issuer, kid: str | None, algorithm: str) -> Key | None:
     try:
-        return issuer.key(kid)
+        return issuer.key(kid, algorithm)
     except KeyError:
         return None
 
