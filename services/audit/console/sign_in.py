@@ -86,8 +86,9 @@ class Signing:
         self._algorithms = next(
             (tuple(item.algorithms) for item in settings.issuers if item.name == self._settings.provider), ("Ed25519",)
         )
-        secret = self._settings.client_secret_file
-        self._auth = secret and httpx.BasicAuth(self._settings.client_id, Path(secret).read_text().strip())
+        file = self._settings.client_secret_file
+        secret = Path(file).read_text().strip() if file else ""
+        self._auth = httpx.BasicAuth(self._settings.client_id, secret) if secret else None
         self._keyring = keyring
         self._transport = transport
         self._known: tuple[float, Provider, Issuer] | None = None

@@ -1,7 +1,7 @@
 """Signing in to the console: the provider of the sandbox and the console against each other, and what goes wrong."""
 
 import time
-from base64 import urlsafe_b64decode
+from base64 import b64encode, urlsafe_b64decode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -183,6 +183,29 @@ async def test_nobody_is_sent_to_a_stranger(browser: Browser, change: Asked) -> 
     answer = await browser.chosen(address, **change)
     assert answer.status_code == 400
     assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize(("secret", "shown"), [("s3cret\n", True), ("", False), ("\n", False)], ids=repr)
+async def test_the_console_shows_its_secret_where_it_has_one(
+    browser: Browser, tmp_path: Path, secret: str, shown: bool
+) -> None:
+    """RFC 6749 section 2.3.1; an empty file, as it is made for a public client, is none."""
+    (tmp_path / "client").write_text(secret)
+    asked: list[str | None] = []
+
+    class Listening(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path == "/token":
+                asked.append(request.headers.get("authorization"))
+            return await browser.transport.handle_async_request(request)
+
+    mine = msgspec.structs.replace(SETTINGS, client_secret_file=str(tmp_path / "client"))
+    settings: Any = SimpleNamespace(sign_in=mine, issuers=())
+    console = Signing(settings, browser.keyring, Listening())
+    address, kept = await console.begin()
+    await console.finish(told(await browser.chosen(address)), kept)
+    basic = f"Basic {b64encode(b'huchuang-console:s3cret').decode()}"
+    assert asked == [basic if shown else None]
 
 
 # -- signing out -------------------------------------------------------------------------------------------------------
