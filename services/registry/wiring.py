@@ -6,6 +6,7 @@ from services.registry.domain.carrier import CARRIER
 from services.registry.domain.client import CLIENT
 from services.registry.domain.disclosure import DISCLOSURE
 from services.registry.domain.institution import INSTITUTION
+from services.registry.domain.key_rotation import KEY_ROTATION
 from services.registry.domain.organisation import ORGANISATION
 from services.registry.domain.person import PERSON
 from services.registry.identities import IdentityIndex, index_in
@@ -19,7 +20,7 @@ from shared.runtime.settings import Settings
 DEFINITION = ServiceDefinition(
     name="registry",
     title="登记",
-    aggregates=(PERSON, ORGANISATION, INSTITUTION, CARRIER, BANK, DISCLOSURE, CLIENT),
+    aggregates=(PERSON, ORGANISATION, INSTITUTION, CARRIER, BANK, DISCLOSURE, CLIENT, KEY_ROTATION),
     routers=(
         persons.api,
         consents.api,
@@ -33,7 +34,7 @@ DEFINITION = ServiceDefinition(
     listers=LISTERS,
     processes=PROCESSES,
     outside=lambda around: Outside(around.store, index_in(around.settings)),
-    listing_version=2,
+    listing_version=3,
     wrapped=(WRAPPED,),
     limits_apart=frozenset({IdentityIndex.SCOPE}),
 )

@@ -1,6 +1,6 @@
 """What a service consists of, as its `wiring.py` puts it together."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from shared.runtime.long_work import LongWork, Operations
 from shared.runtime.settings import Settings
 from shared.vault.rotation import Wrapped
 from shared.web.peers import Peers
-from shared.web.signing.keys import PublicKey
+from shared.web.signing.guard import KeyOf
 from shared.web.signing.profile import Policy
 
 
@@ -26,10 +26,10 @@ from shared.web.signing.profile import Policy
 class SignedExchange:
     """Signed exchange with partners. Needs the table `used_nonce` in the service's database.
 
-    `key_of(store, client, kid)`: the client's approved signature key of that id, None where there is none to be used.
+    `key_of(store, peers)` makes, once per process, what finds a client's approved signature key by its id.
     """
 
-    key_of: Callable[[Store, str, str], Awaitable[PublicKey | None]]
+    key_of: Callable[[Store, Peers], KeyOf]
     policy: Policy = field(default_factory=Policy)
 
 

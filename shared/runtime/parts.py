@@ -38,7 +38,6 @@ from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
 from shared.web.peers import Peers
 from shared.web.signing.guard import Guard
-from shared.web.signing.keys import PublicKey
 from shared.web.signing.nonces import NonceBook
 from shared.web.signing.own_keys import OwnKeys
 from shared.web.signing.scribe import Scribe
@@ -105,16 +104,11 @@ class Parts:
             )
 
     def _guard(self) -> Guard | None:
-        signing, store = self.definition.signing, self.store
+        signing = self.definition.signing
         if signing is None:
             return None
         keys = OwnKeys(self.settings.secret(self.definition.name, "message-signing"), self.definition.name)
-        key_of = signing.key_of
-
-        async def known(client: str, kid: str) -> PublicKey | None:
-            return await key_of(store, client, kid)
-
-        return Guard(known, NonceBook(self.pool), keys, Scribe(), signing.policy)
+        return Guard(signing.key_of(self.store, self.peers), NonceBook(self.pool), keys, Scribe(), signing.policy)
 
     def run(self, role: str) -> None:
         """Start this process's tasks. Role `api` only follows the head; `worker` and `all` do the work."""

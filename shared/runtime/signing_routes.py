@@ -38,10 +38,11 @@ def signing_keys(parts: Parts) -> APIRouter:
     @allow(PUBLIC)
     @gives(KeySet, headers=("Cache-Control",))
     async def published() -> Response:
-        """`nbf` to `exp`, seconds since 1970. A successor is shown a day before it signs: look daily."""
+        """`nbf` to `exp`, seconds since 1970. A successor is shown a day before it signs; what is withdrawn is gone."""
         assert parts.signing is not None
+        parts.signing.keys.refresh()  # what another process has withdrawn must not be shown for another moment
         body = msgspec.json.encode({"keys": parts.signing.keys.published()})
-        return Response(body, media_type="application/json", headers={"Cache-Control": "max-age=3600"})
+        return Response(body, media_type="application/json", headers={"Cache-Control": "max-age=300"})
 
     return router
 

@@ -14,9 +14,11 @@ import msgspec
 from fastapi import Request
 from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
+from joserfc.jwk import Key
 
 from shared.eventstore.record import Actor
 from shared.runtime.settings import CallerKind, IssuerSettings
+from shared.web.decoys import decoy_key
 from shared.web.issuers import Issuer, KeysWanted
 from shared.web.problem import Problem
 from shared.web.rates import limit
@@ -82,6 +84,8 @@ class Verifier:
         self._cache: OrderedDict[bytes, Caller] = OrderedDict()
         for issuer in self._issuers.values():
             issuer.when_withdrawn(self._cache.clear)
+            for algorithm in issuer.settings.algorithms:
+                decoy_key(algorithm)  # made now, not while a stranger waits
 
     def verify(self, token: str) -> Caller:
         """The caller of a bearer token. Raises a 401 problem, or `KeysWanted` (see `verified`)."""
@@ -111,15 +115,26 @@ class Verifier:
             header, payload = (_part(part) for part in token.split(".")[:2])
             issuer = self._issuers[str(payload.get("iss"))]
             kid, algorithms = header.get("kid"), issuer.settings.algorithms
-            if not isinstance(kid, str) or header.get("alg") not in algorithms:
+            algorithm = str(header.get("alg"))
+            if not isinstance(kid, str | None) or algorithm not in algorithms:
                 raise ValueError("header")
-            decoded = jwt.decode(token, issuer.key(kid), algorithms=list(algorithms))
+            key = _key_or_none(issuer, kid, algorithm)
+            decoded = jwt.decode(token, key or decoy_key(algorithm), algorithms=list(algorithms))
+            if key is None:
+                raise ValueError("kid")
             _registry(issuer.settings).validate(decoded.claims)
             return _caller(issuer.settings, decoded.header, decoded.claims)
         except ExpiredTokenError as error:
             raise _expired() from error
         except (JoseError, ValueError, KeyError, RecursionError, msgspec.DecodeError) as error:
             raise unauthenticated("token_invalid", "登录凭证无效") from error
+
+
+def _key_or_none(issuer: Issuer, kid: str | None, algorithm: str) -> Key | None:
+    try:
+        return issuer.key(kid, algorithm)
+    except KeyError:
+        return None
 
 
 def _part(text: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class Issuer:
     def __init__(self, settings: IssuerSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.settings = settings
         self._transport = transport
-        self._keys: dict[str, jwk.Key] = {}
+        self._keys: tuple[jwk.Key, ...] = ()
+        self._named: dict[str, jwk.Key] = {}
         self._when_withdrawn: list[Callable[[], None]] = []
         self._seen_at = self._asked_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
@@ -53,13 +54,14 @@ class Issuer:
     def _remote(self) -> bool:
         return self.settings.jwks.startswith(("http://", "https://"))
 
-    def key(self, kid: str) -> jwk.Key:
+    def key(self, kid: str | None, algorithm: str) -> jwk.Key:
         """The key of this name. Raises `KeysWanted` when it is time to ask, a 503 when the issuer was never seen.
 
-        A key that it does not have is a KeyError.
+        Without a name, the only key that fits the algorithm (OpenID Connect Core section 10.1). A key that it does
+        not have is a KeyError.
         """
         now = time.monotonic()
-        known = self._keys.get(kid)
+        known = self._only(algorithm) if kid is None else self._named.get(kid)
         fresh = self._seen_at + KEYS_SECONDS > now
         if (known is None or not fresh) and (self._fetching is not None or self._asked_at + PAUSE_SECONDS <= now):
             raise KeysWanted(self)
@@ -73,6 +75,10 @@ class Issuer:
         if known is None:
             raise KeyError(kid)
         return known
+
+    def _only(self, algorithm: str) -> jwk.Key | None:
+        fitting = [key for key in self._keys if _fits(key.as_dict(private=False), algorithm)]
+        return fitting[0] if len(fitting) == 1 else None
 
     async def fetch(self) -> None:
         """Ask for the keys; whoever comes meanwhile waits for the same answer. A failure leaves them as they were."""
@@ -104,23 +110,33 @@ class Issuer:
         found = msgspec.json.decode(document, type=dict[str, Any]).get("keys")
         if not isinstance(found, list):
             raise ValueError("no JWK set")
-        before, self._keys = self._keys, dict(_usable(found))
-        if any(
-            self._keys.get(kid) is None or self._keys[kid].as_dict() != key.as_dict() for kid, key in before.items()
-        ):
+        before, self._keys = self._keys, tuple(_usable(found))
+        self._named = {key.kid: key for key in self._keys if isinstance(key.kid, str)}
+        still = [key.as_dict() for key in self._keys]
+        if any(key.as_dict() not in still for key in before):
             for withdrawn in self._when_withdrawn:
                 withdrawn()
         self._seen_at = time.monotonic()
 
 
-def _usable(found: Iterable[Any]) -> Iterable[tuple[str, jwk.Key]]:
-    """The public signing keys that have a name; others are not for us (RFC 7517 section 5)."""
+def _usable(found: Iterable[Any]) -> Iterable[jwk.Key]:
+    """The public signing keys; others are not for us (RFC 7517 section 5)."""
     for item in found:
         if not isinstance(item, dict) or item.get("kty") == "oct" or item.get("use", "sig") != "sig":
             continue
         try:
-            key = jwk.import_key(item)
+            yield jwk.import_key(item)
         except (JoseError, ValueError, TypeError, KeyError):
             continue
-        if isinstance(key.kid, str):
-            yield key.kid, key
+
+
+_CURVES = {"Ed25519": "Ed25519", "Ed448": "Ed448", "ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+
+
+def _fits(key: Mapping[str, Any], algorithm: str) -> bool:
+    """Whether a JWK is for this algorithm of JWS (RFC 7518, RFC 9864)."""
+    if key.get("alg", algorithm) != algorithm:
+        return False
+    if algorithm in _CURVES:
+        return key.get("crv") == _CURVES[algorithm]
+    return key.get("kty") == ("OKP" if algorithm == "EdDSA" else "RSA")

@@ -8,7 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import append, claims, command, edge, fold, sequenced, signatures, volume, warm_start, whitelist
+from tests.bench import (
+    append,
+    claims,
+    command,
+    edge,
+    fold,
+    refusals,
+    sequenced,
+    signatures,
+    volume,
+    warm_start,
+    whitelist,
+)
 
 Measure = Callable[[Path, int], dict[str, float]]
 
@@ -17,6 +29,7 @@ SCENES: dict[str, Measure] = {
     "edge": lambda directory, rounds: asyncio.run(edge.measure(directory, rounds)),
     "whitelist": lambda directory, rounds: asyncio.run(whitelist.measure(directory, rounds)),
     "signatures": lambda directory, rounds: asyncio.run(signatures.measure(directory, rounds)),
+    "refusals": lambda directory, rounds: asyncio.run(refusals.measure(directory, rounds)),
     "append": append.measure,
     "command": command.measure,
     "fold": fold.measure,

@@ -30,7 +30,7 @@ VALID = {
 
 
 class Operation(NamedTuple):
-    """`schema` is None for an operation without a body; references in it are resolved."""
+    """`schema` is None for an operation that needs no body; references in it are resolved."""
 
     service: str
     path: str
@@ -86,7 +86,8 @@ async def operations(call: Caller) -> list[Operation]:
             if "post" not in methods or path in LEFT_OUT:
                 continue
             post = methods["post"]
-            content = post.get("requestBody", {}).get("content", {}).get("application/json")
+            told = post.get("requestBody", {"required": False, "content": {}})
+            content = told["content"].get("application/json") if told["required"] else None
             schema = None if content is None else resolved(content["schema"], schemas)
             found.append(Operation(service, path, tuple(post["x-roles"]), schema))
     return found

@@ -105,7 +105,7 @@ async def test_the_console_asks_who_is_there_and_then_shows_everything(demonstra
         entered = await sign_in(browser, "auditor")
         assert (entered.status_code, entered.headers["location"]) == (303, "/console")
         cookies = entered.headers.get_list("set-cookie")
-        assert len(cookies) == 2
+        assert len(cookies) == 3
         assert all("httponly" in cookie.lower() and "samesite=lax" in cookie.lower() for cookie in cookies)
 
         overview = await browser.get("/console")

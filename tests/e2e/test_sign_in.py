@@ -100,7 +100,9 @@ async def test_a_persons_token_of_the_provider_is_good_for_the_apis(endpoints: E
         assert (await call.get(token, "subsidy", "/v1/claims")).status_code == 200
         assert (await call.get(token, "registry", "/v1/clients")).status_code == 200
         assert (await call.post(token, "registry", "/v1/clients", {})).status_code == 403
-        await browser.post("/console/sign-out")
+        left = await browser.post("/console/sign-out")
+        back = await browser.get(left.headers["location"])
+        assert (back.status_code, back.headers["location"]) == (303, f"{endpoints.services['audit']}/console")
         assert "请先登录" in (await browser.get("/console")).text
     async with httpx.AsyncClient(base_url=endpoints.services["audit"], trust_env=False, timeout=20) as browser:
         refused = await sign_in(browser, "finance/maker")

@@ -1,14 +1,17 @@
-"""The provider's four addresses: what it offers, where people choose who they are, tokens for codes, keys."""
+"""The provider's five addresses: what it offers, where people choose who they are, tokens for codes, keys, the exit."""
 
 import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 from uuid import uuid4
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -57,6 +60,7 @@ class Provider:
         self._issuer = issuer
         self._codes = Codes()
         self._redirect_uri = f"{settings.console}/console/signed-in"
+        self._signed_out_uri = f"{settings.console}/console"
 
     async def configuration(self, _: Request) -> Response:
         name = self._settings.provider
@@ -66,6 +70,7 @@ class Provider:
                 "authorization_endpoint": f"{name}/authorize",
                 "token_endpoint": f"{name}/token",
                 "jwks_uri": f"{name}/jwks",
+                "end_session_endpoint": f"{name}/end-session",
                 "response_types_supported": ["code"],
                 "grant_types_supported": ["authorization_code"],
                 "subject_types_supported": ["public"],
@@ -122,6 +127,29 @@ class Provider:
         grant = self._codes.redeem(*(form[name] for name in names))
         return _refused("invalid_grant") if grant is None else self._granted(grant)
 
+    async def end_session(self, request: Request) -> Response:
+        """Who signs out is sent back where the client has said (OpenID Connect RP-Initiated Logout sections 2 and 3).
+
+        There is no session to end: this provider asks everybody each time. An expired hint is as good as another.
+        """
+        asked = dict(request.query_params) if request.method == "GET" else dict(parse_qsl(await _text(request)))
+        client_id = self._hinted(asked.get("id_token_hint", ""))
+        known = client_id == self._settings.client_id == asked.get("client_id", client_id)
+        if not known or asked.get("post_logout_redirect_uri") != self._signed_out_uri:
+            page = PAGES.get_template("stranger.html").render()
+            return HTMLResponse(page, 400, headers=self._page_headers())
+        query = f"?{urlencode({'state': asked['state']})}" if "state" in asked else ""
+        return RedirectResponse(self._signed_out_uri + query, 303, headers=UNCACHED)
+
+    def _hinted(self, id_token: str) -> str | None:
+        """Whom an ID token of ours was for."""
+        try:
+            keys = KeySet.import_key_set(cast(Any, self._issuer.public_keys))
+            claims = jwt.decode(id_token, keys, algorithms=[ALGORITHM]).claims
+        except (JoseError, ValueError):
+            return None
+        return str(claims.get("aud")) if claims.get("iss") == self._settings.provider else None
+
     def _granted(self, grant: Grant) -> Response:
         now = int(time.time())
         person = identity(grant.person)
@@ -167,6 +195,10 @@ class Provider:
         return {**UNCACHED, "Content-Security-Policy": f"{policy}; base-uri 'none'; frame-ancestors 'none'"}
 
 
+async def _text(request: Request) -> str:
+    return (await request.body()).decode()
+
+
 def _refused(error: str) -> Response:
     return JSONResponse({"error": error}, 400, headers=UNCACHED)
 
@@ -181,5 +213,6 @@ def provider_of(settings: SignIn, issuer: SandboxIssuer) -> Starlette:
             Route("/authorize", provider.choose, methods=["GET"]),
             Route("/authorize", provider.chosen, methods=["POST"]),
             Route("/token", provider.token, methods=["POST"]),
+            Route("/end-session", provider.end_session, methods=["GET", "POST"]),
         ]
     )

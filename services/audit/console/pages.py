@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from services.audit.archive.history import History, Located, from_archive
 from services.audit.archive.proofs import prove
 from services.audit.archive.timeline import HOLDS, SERVICES, fact, line
-from services.audit.console.sign_in import SECONDS, SignInFailed, Signing
+from services.audit.console.sign_in import SECONDS, SIGNED_OUT, SignInFailed, Signing
 from services.audit.intake.claims import differences
 from shared.eventstore.record import parse
 from shared.values.clocks import SHANGHAI
@@ -35,14 +35,19 @@ PAGES = Environment(
 )
 COOKIE = "huchuang_console"
 SIGN_IN_COOKIE = "huchuang_sign_in"
+ID_COOKIE = "huchuang_id"
+MOST_ID = 3500
+"""A longer ID token would not fit into a cookie; its person signs out here only."""
 READERS = ("auditor", "city", "ops")
 LATEST = 25
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 SECURITY = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
+    "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+LEAVING = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 STATUSES = {
     "submitted": "待审核",
@@ -62,8 +67,18 @@ STATUSES = {
 }
 
 
-def _page(name: str, http_status: int = 200, /, **values: Any) -> Response:
-    return HTMLResponse(PAGES.get_template(name).render(**values), http_status, headers=SECURITY)
+def _page(name: str, http_status: int = 200, /, *, leaves_to: str | None = None, **values: Any) -> Response:
+    """`leaves_to`: the one other origin that the page's forms may end at."""
+    policy = POLICY if leaves_to is None else f"{POLICY} {leaves_to}"
+    headers = {**SECURITY, "Content-Security-Policy": policy}
+    return HTMLResponse(PAGES.get_template(name).render(**values), http_status, headers=headers)
+
+
+async def _leaves_to(request: Request) -> str | None:
+    """Where signing out ends, if not here."""
+    if request.app.state.settings.sign_in is None:
+        return None
+    return await _signing(request).sign_out_origin()
 
 
 async def _signed_in(request: Request) -> bool:
@@ -105,26 +120,45 @@ async def sign_in(request: Request) -> Response:
 async def signed_in(request: Request) -> Response:
     signing = _signing(request)
     try:
-        token, subject = await signing.finish(request.query_params, request.cookies.get(SIGN_IN_COOKIE))
-        caller = await request.app.state.verifier.verified(token)
+        told = await signing.finish(request.query_params, request.cookies.get(SIGN_IN_COOKIE))
+        caller = await request.app.state.verifier.verified(told.access_token)
     except (SignInFailed, Problem) as failed:
         if isinstance(failed, Problem) and failed.status == 503:
             raise
         log.warning("sign_in_failed", reason=str(failed))
         return _without_sign_in(_page("failed.html", 400, reason="登录没有完成，请重新登录。"))
-    if caller.user != subject or not _may_look(caller):
+    if caller.user != told.subject or not _may_look(caller):
         return _without_sign_in(_page("failed.html", 403, reason="您的身份没有查看控制台的权限。"))
     response = RedirectResponse("/console", status_code=303, headers={"Cache-Control": "no-store"})
-    _set_cookie(response, COOKIE, token, int(caller.expires_at - time.time()), secure=signing.secure)
+    seconds = int(caller.expires_at - time.time())
+    _set_cookie(response, COOKIE, told.access_token, seconds, secure=signing.secure)
+    if len(told.id_token) <= MOST_ID:
+        _set_cookie(response, ID_COOKIE, told.id_token, seconds, secure=signing.secure)
     return _without_sign_in(response)
 
 
 @api.post("/console/sign-out", summary="退出控制台")
 @allow(PUBLIC)
 async def sign_out(request: Request) -> Response:
-    response = RedirectResponse("/console", status_code=303)
-    response.delete_cookie(COOKIE, path="/console", httponly=True, samesite="lax")
+    """Here first, whatever becomes of it there; then at the provider, where the browser may still be signed in.
+
+    A form of another site brings no cookies (`Lax`), so nobody is signed out there by a stranger.
+    """
+    response = RedirectResponse(await _signed_out_at(request) or SIGNED_OUT, 303, headers=LEAVING)
+    for name in (COOKIE, ID_COOKIE):
+        response.delete_cookie(name, path="/console", httponly=True, samesite="lax")
     return response
+
+
+async def _signed_out_at(request: Request) -> str | None:
+    id_token = request.cookies.get(ID_COOKIE)
+    if id_token is None or request.app.state.settings.sign_in is None:
+        return None
+    try:
+        return await _signing(request).sign_out(id_token)
+    except Problem as away:
+        log.warning("sign_out_stays_here", reason=away.code)
+        return None
 
 
 def _set_cookie(response: Response, name: str, value: str, seconds: int, *, secure: bool) -> None:
@@ -160,6 +194,7 @@ async def overview(request: Request, claim: str | None = None) -> Response:
     order = list(STATUSES)
     return _page(
         "overview.html",
+        leaves_to=await _leaves_to(request),
         services=services,
         counts=sorted(((row["status"], row["n"]) for row in counts), key=lambda pair: order.index(pair[0])),
         total=sum(row["n"] for row in counts),
@@ -213,7 +248,7 @@ async def timeline(request: Request, claim_id: str) -> Response:
         return RedirectResponse("/console", status_code=303)
     found = await from_archive(store_of(request).pool, claim_id)
     if found is None:
-        return _page("missing.html", 404)
+        return _page("missing.html", 404, leaves_to=await _leaves_to(request))
     try:
         shown = await request.app.state.peers.get("subsidy", f"/v1/claims/{claim_id}")
         findings = ["补贴服务没有这个申请"] if shown is None else differences(found.claim, shown)
@@ -221,6 +256,7 @@ async def timeline(request: Request, claim_id: str) -> Response:
         shown, findings = None, ["补贴服务暂时不可用，无法比对"]
     return _page(
         "claim.html",
+        leaves_to=await _leaves_to(request),
         claim=found.claim,
         lines=[line(item) for item in found.items],
         findings=findings,

@@ -1,4 +1,7 @@
-"""Signing in to the console: OpenID Connect, authorization code with PKCE (RFC 6749 4.1, RFC 7636), RFC 9207."""
+"""Signing in to the console: OpenID Connect, authorization code with PKCE (RFC 6749 4.1, RFC 7636), RFC 9207.
+
+And out of it: OpenID Connect RP-Initiated Logout.
+"""
 
 import secrets
 import time
@@ -6,8 +9,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import msgspec
@@ -25,6 +28,8 @@ SECONDS = 600
 DISCOVERY_SECONDS = 3600.0
 SEALED_AS = "console-sign-in"
 CALLBACK = "/console/signed-in"
+SIGNED_OUT = "/console"
+"""Where the provider sends people who have signed out; registered with it."""
 
 
 class SignInFailed(Exception):
@@ -47,7 +52,16 @@ class Provider(msgspec.Struct, frozen=True):
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
+    end_session_endpoint: str | None = None
     authorization_response_iss_parameter_supported: bool = False
+
+
+class SignedIn(NamedTuple):
+    """Who came back from the provider, by `sub`; `id_token` tells the provider later who signs out."""
+
+    access_token: str
+    subject: str
+    id_token: str
 
 
 class _Keys(msgspec.Struct, frozen=True):
@@ -72,8 +86,9 @@ class Signing:
         self._algorithms = next(
             (tuple(item.algorithms) for item in settings.issuers if item.name == self._settings.provider), ("Ed25519",)
         )
-        secret = self._settings.client_secret_file
-        self._auth = secret and httpx.BasicAuth(self._settings.client_id, Path(secret).read_text().strip())
+        file = self._settings.client_secret_file
+        secret = Path(file).read_text().strip() if file else ""
+        self._auth = httpx.BasicAuth(self._settings.client_id, secret) if secret else None
         self._keyring = keyring
         self._transport = transport
         self._known: tuple[float, Provider, Issuer] | None = None
@@ -106,8 +121,8 @@ class Signing:
         box = self._keyring.seal_secret(msgspec.json.encode(begun), SEALED_AS)
         return f"{provider.authorization_endpoint}?{urlencode(query)}", urlsafe_b64encode(box).decode()
 
-    async def finish(self, answer: Mapping[str, str], kept: str | None) -> tuple[str, str]:
-        """The access token and the `sub` of who came back from the provider. Raises SignInFailed."""
+    async def finish(self, answer: Mapping[str, str], kept: str | None) -> SignedIn:
+        """Who came back from the provider. Raises SignInFailed."""
         begun = self._opened(kept)
         if not secrets.compare_digest(answer.get("state", "").encode(), begun.state.encode()):
             raise SignInFailed("state")
@@ -119,8 +134,34 @@ class Signing:
         if "code" not in answer:
             raise SignInFailed("no code")
         tokens = await self._redeem(provider, answer["code"], begun.verifier)
-        claims = await self._believed(str(tokens.get("id_token")), keys, begun.nonce)
-        return str(tokens.get("access_token")), str(claims["sub"])
+        id_token = str(tokens.get("id_token"))
+        claims = await self._believed(id_token, keys, begun.nonce)
+        return SignedIn(str(tokens.get("access_token")), str(claims["sub"]), id_token)
+
+    async def sign_out(self, id_token: str) -> str | None:
+        """Where to send who signs out (RP-Initiated Logout section 2), None where the provider has no such place.
+
+        Raises a 503 when the provider is away.
+        """
+        provider, _ = await self._provider()
+        place = provider.end_session_endpoint
+        if place is None:
+            return None
+        query = {
+            "id_token_hint": id_token,
+            "client_id": self._settings.client_id,
+            "post_logout_redirect_uri": self._settings.console + SIGNED_OUT,
+        }
+        return f"{place}{'&' if '?' in place else '?'}{urlencode(query)}"
+
+    async def sign_out_origin(self) -> str | None:
+        """Whose place that is: browsers hold a form's target against the page's policy through every redirect."""
+        try:
+            place = (await self._provider())[0].end_session_endpoint
+        except Problem:
+            return None
+        parts = urlsplit(place or "")
+        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else None
 
     def _opened(self, kept: str | None) -> Begun:
         try:
@@ -171,7 +212,7 @@ class Signing:
             header = jws.extract_compact(id_token.encode()).headers()
             if header.get("alg") not in algorithms:
                 raise SignInFailed("alg of the ID token")
-            key = await _key(keys, str(header.get("kid")))
+            key = await _key(keys, header.get("kid"), str(header["alg"]))
             claims = jwt.decode(id_token, key, algorithms=algorithms).claims
             registry.validate(claims)
         except (JoseError, ValueError, KeyError) as error:
@@ -200,10 +241,10 @@ class Signing:
         return httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, transport=self._transport)
 
 
-async def _key(issuer: Issuer, kid: str) -> Any:
+async def _key(issuer: Issuer, kid: str | None, algorithm: str) -> Any:
     while True:
         try:
-            return issuer.key(kid)
+            return issuer.key(kid, algorithm)
         except KeysWanted:
             await issuer.fetch()
 

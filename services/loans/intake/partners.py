@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace as _replace
 
-from shared.eventstore.needs import Fact, Needs, fact_of
+from shared.eventstore.needs import Fact
 from shared.eventstore.record import Record
-from shared.eventstore.store import Store
 from shared.messaging.intake import Foreign, Listens, Note
 from shared.web.signing.keys import PublicKey, UnusableKey, public_key
 
@@ -28,12 +27,9 @@ class PartnerFact(Fact, frozen=True):
     suspended: bool = False
 
 
-async def key_of(store: Store, client: str, kid: str) -> PublicKey | None:
-    """The client's approved key of this id; None also while the client is suspended, or for a key not of our kinds."""
-    partner = (await store.look(Needs(facts=(fact_of(PartnerFact, client),)))).fact(PartnerFact, client)
-    if partner is None or partner.suspended:
-        return None
-    for key in partner.keys:
+def found_in(keys: Iterable[ApprovedKey], kid: str) -> PublicKey | None:
+    """The key of this id; None also for a key that is not of our kinds."""
+    for key in keys:
         if key.kid == kid:
             try:
                 return public_key(key.public_key, kid)

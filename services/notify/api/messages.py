@@ -25,7 +25,7 @@ from shared.web.routes import router
 
 api = router("消息")
 
-READERS = ("app", "ops", "auditor")
+READERS = ("app", "auditor")
 
 
 def _message_id(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import msgspec
 from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import AfterValidator, Field
@@ -10,11 +11,14 @@ from services.registry.api.fields import ClientPath, Filter, facets
 from services.registry.domain.client import (
     CLIENT,
     CLIENT_ID,
+    CREDENTIALS,
     ApproveClient,
     ApproveKey,
+    Client,
     ClientCommand,
     KeyUse,
     RequestClient,
+    RequestResumption,
     ResumeClient,
     RevokeKey,
     SubmitKey,
@@ -28,7 +32,7 @@ from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
 from shared.values.ids import new_id, uuid7
-from shared.web.answers import carries_out, lists, shows
+from shared.web.answers import carries_out, gives, lists, shows
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
 from shared.web.fields import Name, Text
@@ -71,6 +75,26 @@ class NewKey(Body):
 
 class Suspension(Body):
     reason: Text
+
+
+class Resumption(Body):
+    """`reason`: why the client may be let in again."""
+
+    reason: Text
+
+
+class SignatureKey(msgspec.Struct, frozen=True):
+    """`public_key` is a JWK."""
+
+    kid: str
+    public_key: dict[str, str]
+
+
+class SignatureKeys(msgspec.Struct, frozen=True):
+    """The keys with which the client may sign messages now: none while it is suspended."""
+
+    client_id: str
+    keys: tuple[SignatureKey, ...]
 
 
 @api.post("/clients", status_code=201, summary="申请登记客户端")
@@ -137,7 +161,16 @@ async def suspend(request: Request, client_id: ClientPath, body: Suspension) -> 
     return await _carry_out(request, client_id, SuspendClient(caller_of(request).person, body.reason))
 
 
-@api.post("/clients/{client_id}:resume", summary="恢复客户端")
+@api.post(
+    "/clients/{client_id}:request-resumption", summary="申请恢复已停用的客户端", operation_id="requestClientResumption"
+)
+@allow(*STAFF)
+@carries_out(ClientShown)
+async def request_resumption(request: Request, client_id: ClientPath, body: Resumption) -> Response:
+    return await _carry_out(request, client_id, RequestResumption(caller_of(request).person, body.reason))
+
+
+@api.post("/clients/{client_id}:resume", summary="批准恢复客户端（须由申请恢复者以外的另一人）")
 @allow(*STAFF)
 @carries_out(ClientShown)
 async def resume(request: Request, client_id: ClientPath) -> Response:
@@ -162,3 +195,15 @@ async def read(request: Request, client_id: ClientPath) -> Response:
         raise of_rejection(unknown("客户端"))
     found = answer(work, client_id, shown(client_id, work.state(CLIENT, client_id)))
     return current(request, found)
+
+
+@api.get("/client-keys/{client}", summary="客户端当前可用的报文签名公钥", operation_id="getClientKeys")
+@allow("service:loans")
+@gives(SignatureKeys, refuses=(404,))
+async def signature_keys(request: Request, client: str) -> Response:
+    """As of now, for who has not heard of a key yet; by `client_id`."""
+    known = (await store_of(request).look(Needs(rows=((CREDENTIALS, client),)))).row(CREDENTIALS, client, Client)
+    if known is None:
+        raise of_rejection(unknown("客户端"))
+    keys = tuple(SignatureKey(key.kid, key.public_key) for key in known.signature_keys())
+    return Response(msgspec.json.encode(SignatureKeys(client, keys)), media_type="application/json")

@@ -11,15 +11,19 @@ from fastapi.responses import Response
 from joserfc import jwt
 
 from services.registry.domain.client import CREDENTIALS, Client
+from services.registry.domain.key_rotation import KEY_ROTATION, KeyRotationOrdered
 from services.registry.tokens.assertions import ALGORITHMS, claimed, verified
 from services.registry.tokens.signing import ALGORITHM, TOKEN_SECONDS, SigningKeys
 from shared.eventstore.needs import Needs
-from shared.values.ids import uuid7
+from shared.eventstore.store import new_context
+from shared.eventstore.work import Answer, Work
+from shared.values.ids import new_id, uuid7
 from shared.web.answers import gives
 from shared.web.caller import PUBLIC, allow, caller_of
 from shared.web.command import store_of
 from shared.web.problem import Problem
 from shared.web.routes import router
+from shared.web.signing.rotation import DESCRIPTION, OPTIONAL, Published, Rotation
 
 api = router("令牌", prefix="")
 
@@ -73,10 +77,6 @@ class Metadata(msgspec.Struct, frozen=True):
     grant_types_supported: tuple[str, ...]
     token_endpoint_auth_methods_supported: tuple[str, ...]
     token_endpoint_auth_signing_alg_values_supported: tuple[str, ...]
-
-
-class Published(msgspec.Struct, frozen=True):
-    published: tuple[str, ...]
 
 
 class TokenRefused(Exception):
@@ -225,12 +225,28 @@ async def metadata(request: Request) -> Response:
     return Response(msgspec.json.encode(body), media_type="application/json", headers={"Cache-Control": "max-age=300"})
 
 
-@api.post("/v1/signing-keys:rotate", status_code=201, summary="更换令牌签名密钥（新旧并行）")
+@api.post(
+    "/v1/signing-keys:rotate",
+    status_code=201,
+    summary="更换令牌签名密钥",
+    description=DESCRIPTION,
+    openapi_extra=OPTIONAL,
+)
 @allow("ops")
 @gives(Published, refuses=(409,))
-async def rotate(request: Request) -> Response:
-    _ = caller_of(request).person
-    if not await signing_keys_of(request).rotate():
+async def rotate(request: Request, body: Rotation | None = None) -> Response:
+    asked, keys = (body or Rotation()).checked(), signing_keys_of(request)
+    caller = caller_of(request)
+    if not asked.at_once and await keys.in_progress():
         raise Problem(409, "rotation_in_progress", "上一次更换的新密钥尚未启用，请稍后再试")
-    keys = tuple(key["kid"] for key in await signing_keys_of(request).published())
-    return Response(msgspec.json.encode(Published(keys)), 201, media_type="application/json")
+    withdrawn = tuple(key["kid"] for key in await keys.published()) if asked.at_once else ()
+    order = KeyRotationOrdered(caller.person, asked.reason, withdrawn)
+
+    def handle(work: Work) -> Answer:
+        work.append(KEY_ROTATION, new_id(KEY_ROTATION.prefix, uuid7()), [order])
+        return Answer(204, b"")
+
+    await store_of(request).carry_out(Needs(), handle, new_context(caller.actor()))
+    await (keys.withdraw() if asked.at_once else keys.rotate())
+    published = tuple(key["kid"] for key in await keys.published())
+    return Response(msgspec.json.encode(Published(published)), 201, media_type="application/json")

@@ -67,6 +67,14 @@ class ClientSuspended(Event, frozen=True, tag="registry.ClientSuspended.v1"):
     reason: str
 
 
+class ClientResumptionRequested(Event, frozen=True, tag="registry.ClientResumptionRequested.v1"):
+    """A person asked for a suspended client to be let in again; nothing works before another has agreed."""
+
+    client: str
+    by: str
+    reason: str
+
+
 class ClientResumed(Event, frozen=True, tag="registry.ClientResumed.v1"):
     client: str
     by: str
@@ -79,6 +87,7 @@ ClientEvent = (
     | ClientKeyRevoked
     | ClientApproved
     | ClientSuspended
+    | ClientResumptionRequested
     | ClientResumed
 )
 EVENTS = (
@@ -88,6 +97,7 @@ EVENTS = (
     ClientKeyRevoked,
     ClientApproved,
     ClientSuspended,
+    ClientResumptionRequested,
     ClientResumed,
 )
 
@@ -115,6 +125,8 @@ class Client(msgspec.Struct, frozen=True):
     requested_by: str = ""
     approved_by: str | None = None
     keys: dict[str, ClientKey] = {}
+    resumption_requested_by: str | msgspec.UnsetType = msgspec.UNSET
+    """Unset, and not in the row, while nobody has: rows that were written before this was known stay right."""
 
     def token_key(self, kid: str) -> ClientKey | None:
         """The key that may sign for an access token now, None when it may not."""
@@ -122,6 +134,12 @@ class Client(msgspec.Struct, frozen=True):
         if self.status != "approved" or key is None or (key.use, key.status) != ("token", "approved"):
             return None
         return key
+
+    def signature_keys(self) -> tuple[ClientKey, ...]:
+        """The keys that may sign messages now."""
+        if self.status != "approved":
+            return ()
+        return tuple(key for key in self.keys.values() if (key.use, key.status) == ("signature", "approved"))
 
 
 def evolve(client: Client, event: ClientEvent) -> Client:
@@ -140,8 +158,10 @@ def evolve(client: Client, event: ClientEvent) -> Client:
             return msgspec.structs.replace(client, status="approved", approved_by=event.approved_by)
         case ClientSuspended():
             return msgspec.structs.replace(client, status="suspended")
+        case ClientResumptionRequested():
+            return msgspec.structs.replace(client, resumption_requested_by=event.by)
         case ClientResumed():
-            return msgspec.structs.replace(client, status="approved")
+            return msgspec.structs.replace(client, status="approved", resumption_requested_by=msgspec.UNSET)
 
 
 def _with_key(client: Client, key: ClientKey) -> Client:
@@ -186,11 +206,25 @@ class SuspendClient(msgspec.Struct, frozen=True):
     reason: str
 
 
+class RequestResumption(msgspec.Struct, frozen=True):
+    by: str
+    reason: str
+
+
 class ResumeClient(msgspec.Struct, frozen=True):
     by: str
 
 
-ClientCommand = RequestClient | SubmitKey | ApproveClient | ApproveKey | RevokeKey | SuspendClient | ResumeClient
+ClientCommand = (
+    RequestClient
+    | SubmitKey
+    | ApproveClient
+    | ApproveKey
+    | RevokeKey
+    | SuspendClient
+    | RequestResumption
+    | ResumeClient
+)
 SECOND_PERSON = Rejection(code="second_person_required", detail="须由另一人批准", status=403)
 NOT_APPROVED = Rejection(code="client_not_approved", detail="客户端尚未批准或已停用")
 
@@ -214,10 +248,13 @@ def decide(command: ClientCommand, client: Client) -> Decision:
             return [] if key.status == "revoked" else [ClientKeyRevoked(client.client, kid, by)]
         case SuspendClient(by, reason):
             return [ClientSuspended(client.client, by, reason)] if client.status == "approved" else NOT_APPROVED
+        case RequestResumption() | ResumeClient() if client.status != "suspended":
+            return Rejection(code="client_not_suspended", detail="客户端没有停用")
+        case RequestResumption(by, reason):
+            asked = client.resumption_requested_by
+            return [] if asked == by else [ClientResumptionRequested(client.client, by, reason)]
         case ResumeClient(by):
-            if client.status != "suspended":
-                return Rejection(code="client_not_suspended", detail="客户端没有停用")
-            return [ClientResumed(client.client, by)]
+            return _resume(by, client, client.client)
 
 
 def _request(command: RequestClient) -> Decision:
@@ -251,6 +288,13 @@ def _approve(by: str, client: Client, name: str) -> Decision:
         return SECOND_PERSON
     waiting = [key for key in client.keys.values() if key.status == "submitted" and key.submitted_by != by]
     return [ClientApproved(name, client.scopes, by), *(_approved(name, key, by) for key in waiting)]
+
+
+def _resume(by: str, client: Client, name: str) -> Decision:
+    """Letting a client in again takes two persons, as letting it in did."""
+    if client.resumption_requested_by is msgspec.UNSET:
+        return Rejection(code="resumption_not_requested", detail="须先有人申请恢复这个客户端，再由另一人批准")
+    return SECOND_PERSON if by == client.resumption_requested_by else [ClientResumed(name, by)]
 
 
 def _approve_key(kid: str, by: str, client: Client, name: str) -> Decision:

@@ -62,6 +62,7 @@ class ClientShown(msgspec.Struct, frozen=True):
     requested_by: str
     approved_by: str | None
     keys: tuple[ClientKey, ...]
+    resumption_requested_by: str | None
 
 
 def organisation(id: str, state: Organisation) -> OrganisationShown:
@@ -102,6 +103,7 @@ def client(id: str, state: Client) -> ClientShown:
         state.requested_by,
         state.approved_by,
         tuple(state.keys.values()),
+        None if state.resumption_requested_by is msgspec.UNSET else state.resumption_requested_by,
     )
 
 

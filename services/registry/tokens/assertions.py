@@ -91,12 +91,11 @@ def _registry(client: str, audiences: list[str], now: int) -> jwt.JWTClaimsRegis
 
 
 def _imported(key: ClientKey | None, algorithm: str) -> Key:
-    if key is None:
-        return _decoy(algorithm)
     kind = OKPKey if algorithm == "Ed25519" else ECKey
-    return kind.import_key(dict(key.public_key))
+    return kind.import_key(dict(_decoy(algorithm) if key is None else key.public_key))
 
 
 @cache
-def _decoy(algorithm: str) -> Key:
-    return OKPKey.generate_key("Ed25519") if algorithm == "Ed25519" else ECKey.generate_key("P-256")
+def _decoy(algorithm: str) -> dict[str, str]:
+    key = OKPKey.generate_key("Ed25519") if algorithm == "Ed25519" else ECKey.generate_key("P-256")
+    return {name: str(value) for name, value in key.as_dict(private=False).items()}

@@ -62,23 +62,39 @@ class SigningKeys:
         return opened
 
     async def published(self) -> list[dict[str, Any]]:
-        """The public JWKs that may verify a token now or soon, oldest first."""
+        """The public JWKs that may verify a token now or soon, oldest first: as the table has them, not as we saw it.
+
+        What another process has withdrawn must not be shown for another moment.
+        """
+        self._loaded_at = float("-inf")
         now = self._wall()
         keys = await self._known()
         over = sum(later.signs_from + KEPT <= now for later in keys[1:])
         return [key.public_key for key in keys[over:]]
 
+    async def in_progress(self) -> bool:
+        """Whether the newest key does not sign yet."""
+        await self.published()
+        return self._keys[-1].signs_from > self._wall()
+
     async def rotate(self, age: timedelta = timedelta(0)) -> bool:
         """Publish a new key unless the newest is younger than `age` or does not sign yet."""
+        added: bool = await self._pool.fetchval("select add_signing_key($1, $2, $3, $4, $5)", *self._made(), LEAD, age)
+        self._loaded_at = float("-inf")
+        return added
+
+    async def withdraw(self) -> None:
+        """Take all keys away at once, for one that signs from now on: they are compromised."""
+        await self._pool.execute("select withdraw_signing_keys($1, $2, $3)", *self._made())
+        self._loaded_at = float("-inf")
+        self._opened.clear()
+
+    def _made(self) -> tuple[str, str, bytes]:
+        """A new key: its name, its public JWK, and the private one, sealed."""
         kid = f"registry-{uuid7()}"
         key = OKPKey.generate_key(ALGORITHM, {"kid": kid, "use": "sig", "alg": ALGORITHM})
         box = self._keyring.seal_secret(msgspec.json.encode(key.as_dict(private=True)), kid)
-        public = msgspec.json.encode(key.as_dict(private=False)).decode()
-        added: bool = await self._pool.fetchval(
-            "select add_signing_key($1, $2, $3, $4, $5)", kid, public, box, LEAD, age
-        )
-        self._loaded_at = float("-inf")
-        return added
+        return kid, msgspec.json.encode(key.as_dict(private=False)).decode(), box
 
     async def _known(self) -> list[SigningKey]:
         if self._loaded_at + RELOAD_SECONDS < time.monotonic():

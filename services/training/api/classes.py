@@ -173,6 +173,8 @@ async def evaluate(request: Request, class_id: ClassPath, body: NewEvaluation) -
         today = shanghai_date(work.now)
         evaluated_on = body.evaluated_on or today
         evaluator = work.row(EVALUATORS, code, Evaluator)
+        state = work.state(CLASS, class_id)
+        holder = work.row(EVALUATORS, state.evaluator_code or code, Evaluator)
         evaluation = Evaluate(
             person_id,
             code,
@@ -183,8 +185,9 @@ async def evaluate(request: Request, class_id: ClassPath, body: NewEvaluation) -
             today,
             evaluator is not None and evaluator.appointed_on(evaluated_on),
             caller.named("institution"),
+            vacant=holder is not None and holder.appointed_until < today,
         )
-        decision = decide(evaluation, work.state(CLASS, class_id))
+        decision = decide(evaluation, state)
         if isinstance(decision, Rejection):
             return decision
         trainee = work.append(CLASS, class_id, decision).trainees[person_id]
@@ -192,8 +195,9 @@ async def evaluate(request: Request, class_id: ClassPath, body: NewEvaluation) -
         told = EvaluationShown(**evaluated, class_id=class_id, person_id=person_id)
         return answer(work, class_id, told, 201)
 
-    needs = Needs(streams=(class_id,), rows=((EVALUATORS, code),))
     async with turns_of(request).turn(class_id):
+        held = (await store_of(request).look(Needs(streams=(class_id,)))).state(CLASS, class_id).evaluator_code or code
+        needs = Needs(streams=(class_id,), rows=tuple((EVALUATORS, each) for each in {code, held}))
         return await command(request, needs, handle)
 
 
@@ -205,7 +209,11 @@ async def listed(request: Request, project_id: Filter = None, district: Filter =
     return await page(request, "class", [*own(caller_of(request), "institution", "district"), *chosen])
 
 
-@api.get("/classes/{class_id}", summary="班级及学员")
+@api.get(
+    "/classes/{class_id}",
+    summary="班级及学员",
+    description="评价机构只见尚未考核的和由本机构考核的班级。",
+)
 @allow(*READERS)
 @shows(ClassInFull)
 async def read(request: Request, class_id: ClassPath) -> Response:
@@ -213,7 +221,8 @@ async def read(request: Request, class_id: ClassPath) -> Response:
     work = await store_of(request).look(Needs(streams=(class_id,)))
     state = work.state(CLASS, class_id)
     owners = {"institution": state.institution_code, "district": state.district}
-    if not work.exists(class_id) or not (caller.named("evaluator") or sees(caller, **owners)):
+    evaluates = caller.named("evaluator") and state.evaluator_code in (None, *caller.named("evaluator"))
+    if not work.exists(class_id) or not (evaluates or sees(caller, **owners)):
         raise of_rejection(unknown("班级"))
     body = ClassInFull(**msgspec.structs.asdict(shown(class_id, state)), trainees=tuple(trainees(state)))
     found = answer(work, class_id, body)

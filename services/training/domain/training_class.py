@@ -80,6 +80,8 @@ class TrainingClass(msgspec.Struct, frozen=True):
     starts_on: date = date.min
     ends_on: date = date.min
     trainees: dict[PersonId, Trainee] = {}
+    evaluator_code: str | None = None
+    """Whose class it is to evaluate: the body that did so first, or its successor."""
 
 
 def evolve(state: TrainingClass, event: ClassEvent) -> TrainingClass:
@@ -102,7 +104,8 @@ def evolve(state: TrainingClass, event: ClassEvent) -> TrainingClass:
             before = state.trainees[event.person_id]
             evaluation = Evaluation(event.evaluator_code, event.norm, event.score, event.passed, event.evaluated_on)
             after = Trainee(before.enrolled_on, (*before.evaluations, evaluation))
-            return msgspec.structs.replace(state, trainees={**state.trainees, event.person_id: after})
+            trainees = {**state.trainees, event.person_id: after}
+            return msgspec.structs.replace(state, trainees=trainees, evaluator_code=event.evaluator_code)
 
 
 # -- commands and decide: what may happen next ------------------------------------------------------------------------
@@ -133,7 +136,10 @@ class Enrol(msgspec.Struct, frozen=True):
 
 
 class Evaluate(msgspec.Struct, frozen=True):
-    """`appointed` says of the evaluator on that day; `acts_for` are institutions that the caller also acts for."""
+    """`appointed` says of the evaluator on that day; `acts_for` are institutions that the caller also acts for.
+
+    `vacant`: the term of the body whose class it is has ended, so that another may carry on.
+    """
 
     person_id: PersonId
     evaluator_code: str
@@ -144,6 +150,7 @@ class Evaluate(msgspec.Struct, frozen=True):
     today: date
     appointed: bool
     acts_for: tuple[str, ...]
+    vacant: bool = False
 
 
 ClassCommand = OpenClass | Enrol | Evaluate
@@ -201,6 +208,8 @@ def _evaluate(command: Evaluate, state: TrainingClass, id: ClassId) -> Decision:
         return Rejection(code="not_independent", detail="培训机构不能评价本机构的学员", status=403)
     if not command.appointed:
         return Rejection(code="not_appointed", detail="该评价机构在考核当日不在聘期内", status=403)
+    if state.evaluator_code not in (None, command.evaluator_code) and not command.vacant:
+        return Rejection(code="not_your_class", detail="谁评价、谁负责：这个班级由另一家评价机构考核", status=403)
     trainee = state.trainees.get(command.person_id)
     if trainee is None:
         return Rejection(code="not_enrolled", detail="该人员没有报名这个班级")

@@ -20,6 +20,10 @@ LOOK_AGAIN = 60.0
 """Seconds between two looks at the other side's keys on account of a key id that is not among them."""
 
 
+KEPT = 300.0
+"""Seconds for which the other side's keys are believed unseen: one that is withdrawn is believed no longer then."""
+
+
 class Untrusted(Exception):
     """An answer that is not signed as it must be. What it says is kept for whoever looks for the fault."""
 
@@ -45,13 +49,16 @@ class PublishedKeys:
     async def __call__(self, kid: str) -> PublicKey | None:
         """The key, if it is valid now."""
         now = self._clock()
-        if kid not in self._keys:
+        if self._wanting(kid, now):
             async with self._looking:
-                if kid not in self._keys and now - self._looked_at >= LOOK_AGAIN:
+                if self._wanting(kid, now):
                     self._keys = dict(_read(await self._fetch(self._url)))
                     self._looked_at = now
         key, begins, ends = self._keys.get(kid, (None, 0, 0))
         return key if begins <= now < ends else None
+
+    def _wanting(self, kid: str, now: float) -> bool:
+        return now - self._looked_at >= (KEPT if kid in self._keys else LOOK_AGAIN)
 
 
 def _read(document: Any) -> Generator[tuple[str, tuple[PublicKey, int, int]]]:

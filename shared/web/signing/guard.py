@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import NamedTuple
 
 from fastapi import Request
@@ -11,7 +12,7 @@ from starlette.types import Scope
 from shared.web.answered import answered
 from shared.web.caller import Caller, caller_of, unauthenticated
 from shared.web.signing.declared import SIGNERS
-from shared.web.signing.keys import PublicKey
+from shared.web.signing.keys import Algorithm, PublicKey, new_key
 from shared.web.signing.messages import Request as SeenRequest
 from shared.web.signing.messages import Response as SeenResponse
 from shared.web.signing.messages import joined
@@ -25,7 +26,10 @@ from shared.web.signing.scribe import Scribe
 
 Handle = Callable[[Request], Awaitable[Response]]
 KeyOf = Callable[[str, str], Awaitable[PublicKey | None]]
-"""The approved signature key of a client by its key id; None: there is none, or the client is suspended."""
+"""The approved signature key of a client by its key id; None: there is none, or the client is suspended.
+
+Raises a 503 where that cannot be told now.
+"""
 
 
 class Guard(NamedTuple):
@@ -39,7 +43,7 @@ class Guard(NamedTuple):
     clock: Callable[[], float] = time.time
 
     async def exchange(self, request: Request, handle: Handle) -> Response:
-        """Answer a bank's request, signed; answer anybody else's as it is. Raises a 401 problem."""
+        """Answer a bank's request, signed; answer anybody else's as it is. Raises a 401 problem, or a 503."""
         caller = caller_of(request)
         if not caller.holds(SIGNERS):
             return await handle(request)
@@ -62,16 +66,24 @@ class Guard(NamedTuple):
         """The request's signature, which is used up now. Raises `Refused`."""
         found = await checked_request(seen, body, self.policy, self.clock())
         key = await self.key_of(caller.client, found.keyid)
+        # Without such a key the signature is held against nobody's: whether there is one is not told by the time.
+        fitting = key if key is not None and key.algorithm == found.algorithm else _decoy(found.algorithm)
+        holds = await self.scribe.verify(fitting, found.base(seen), found.signature)
         if key is None:
             raise Refused("signature_key_unknown")
         if key.algorithm != found.algorithm:
             raise Refused("signature_weak")
-        if not await self.scribe.verify(key, found.base(seen), found.signature):
+        if not holds:
             raise Refused("signature_invalid")
         usable_until = found.expires + self.policy.skew
         if not await self.nonces.use(Nonce(f"{caller.client}/{found.keyid}", found.nonce, usable_until)):
             raise Refused("signature_replayed")
         return found
+
+
+@cache
+def _decoy(algorithm: Algorithm) -> PublicKey:
+    return new_key(algorithm, "decoy").public
 
 
 def seen_request(scope: Scope) -> SeenRequest:

@@ -91,6 +91,34 @@ def test_a_service_understands_its_variables_and_knows_one_password(name: str, t
     assert str(made.keeping(name).parents[1]) in kept
 
 
+def test_the_console_is_told_who_it_is_at_the_provider(tmp_path: Path) -> None:
+    part, password = PARTS["audit"], tmp_path / "password"
+    password.write_text("secret")
+    variables = part["environment"] | {"HUCHUANG_POSTGRES_PASSWORD_FILE": str(password)}
+    given = variables | {"HUCHUANG_CONSOLE": "https://audit.example", "HUCHUANG_CONSOLE_CLIENT": "a-client"}
+    told = from_environment(tmp_path, given).sign_in
+    assert told is not None
+    assert (told.client_id, told.client_secret_file) == ("a-client", "/run/secrets/console_secret")
+    assert "console_secret" in part["secrets"]
+    nobody_else = [name for name in SERVICES if "console_secret" in PARTS[name]["secrets"]]
+    assert nobody_else == ["audit"]
+    without = {name: value for name, value in given.items() if name != "HUCHUANG_CONSOLE_CLIENT"}
+    usual = from_environment(tmp_path, without).sign_in
+    assert usual is not None
+    assert variables["HUCHUANG_CONSOLE_CLIENT"] == f"${{HUCHUANG_CONSOLE_CLIENT:-{usual.client_id}}}"
+
+
+def test_make_secrets_takes_over_the_files_that_it_is_given(tmp_path: Path) -> None:
+    environment = {**os.environ, "HUCHUANG_SECRETS_DIRECTORY": str(tmp_path / "secrets")}
+    for content in ("first", "second"):
+        for name in ("jwks", "client"):
+            (tmp_path / name).write_text(f"{content} {name}")
+        given = [DOCKER / "make-secrets.sh", tmp_path / "jwks", tmp_path / "client"]
+        subprocess.run(given, env=environment, check=True, capture_output=True)
+        made = {name: (tmp_path / "secrets" / name).read_text() for name in ("issuer_jwks.json", "console_secret")}
+        assert made == {"issuer_jwks.json": f"{content} jwks", "console_secret": f"{content} client"}
+
+
 def test_no_password_stands_in_the_files() -> None:
     variables = {key: value for part in PARTS.values() for key, value in part.get("environment", {}).items()}
     assert [key for key in variables if "PASSWORD" in key and not key.endswith("_FILE")] == []

@@ -4,11 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
+from services.loans.intake import partner_keys
 from shared.web.signing.client import Untrusted, seen_request
 from shared.web.signing.keys import new_key
 from shared.web.signing.nonces import Nonce, NonceBook
@@ -170,6 +173,66 @@ async def test_an_approved_key_that_is_no_key_is_unknown(loans: Loans, registry:
         assert await sent(loans, await prepared(bank)) == "signature_key_unknown"
 
 
+# -- keys that registry has approved and not yet told --------------------------------------------------------------
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Forgets at once what registry answered, when called."""
+    return lambda: monkeypatch.setattr(partner_keys, "KEPT_SECONDS", -1.0)
+
+
+@BOTH
+async def test_a_key_that_has_not_arrived_yet_is_asked_for_once_and_believed(
+    loans: Loans, banks: dict[str, Bank], which: str
+) -> None:
+    bank = Bank(banks[which].client, new_key(banks[which].key.public.algorithm, "brand-new"))
+    loans.owner.keys[bank.client] = [bank.key]
+    requests = [await prepared(bank) for _ in range(8)]
+    assert await asyncio.gather(*(sent(loans, request) for request in requests)) == [None] * 8
+    assert loans.owner.asked == [f"/v1/client-keys/{quote(bank.client, safe='')}"]
+
+
+async def test_while_registry_is_away_a_key_is_not_called_unknown(loans: Loans, banks: dict[str, Bank]) -> None:
+    loans.owner.away = True
+    stranger = Bank(banks["a"].client, new_key("ed25519", "brand-new"))
+    answer = await loans.http.send(await prepared(stranger))
+    assert (answer.status_code, code(answer)) == (503, "owner_unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert await sent(loans, await prepared(banks["a"])) is None
+
+
+async def test_a_registry_that_never_answers_is_waited_for_within_bounds(
+    loans: Loans, banks: dict[str, Bank], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(service: str, path: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(partner_keys, "PATIENCE", 0.05)
+    monkeypatch.setattr(loans.owner, "get", silent)
+    stranger = Bank(banks["a"].client, new_key("ed25519", "brand-new"))
+    assert (await loans.http.send(await prepared(stranger))).status_code == 503
+
+
+async def test_made_up_key_ids_do_not_make_registry_busy(loans: Loans, banks: dict[str, Bank]) -> None:
+    for number in range(20):
+        made_up = Bank(banks["a"].client, new_key("ed25519", f"made-up-{number}"))
+        assert await sent(loans, await prepared(made_up)) == "signature_key_unknown"
+    assert len(loans.owner.asked) == 1
+
+
+async def test_an_answer_of_registry_is_kept_for_a_moment_only(
+    loans: Loans, banks: dict[str, Bank], patient: Callable[[], None]
+) -> None:
+    patient()
+    bank = Bank(banks["a"].client, new_key("ed25519", "brand-new"))
+    assert await sent(loans, await prepared(bank)) == "signature_key_unknown"
+    loans.owner.keys[bank.client] = [bank.key]
+    assert await sent(loans, await prepared(bank)) is None
+    loans.owner.keys[bank.client] = []
+    assert await sent(loans, await prepared(bank)) == "signature_key_unknown"
+
+
 # -- time, digest, replay --------------------------------------------------------------------------------------------
 
 
@@ -280,3 +343,33 @@ async def test_a_bank_believes_no_swapped_unsigned_or_changed_answer(
         with pytest.raises(Untrusted) as raised:
             await http.post("/v1/whitelist/check", json=bank.question, headers=bank.bearer, auth=auth)
     assert raised.value.code == code
+
+
+async def test_compromised_keys_of_ours_are_replaced_at_once_on_record(
+    start: Start, banks: dict[str, Bank], loans_pool: asyncpg.Pool
+) -> None:
+    one, two = await start(), await start()
+    bank = banks["a"]
+    old = {key["kid"] for key in (await two.http.get("/v1/signing-keys")).json()["keys"]}
+    path = "/v1/signing-keys:rotate"
+    leaked = {"at_once": True, "reason": "私钥泄露"}
+    assert (await one.http.post(path, json=leaked, headers={"authorization": "Bearer city"})).status_code == 403
+    answer = await one.http.post(path, json=leaked, headers={"authorization": "Bearer ops"})
+    assert answer.status_code == 201, answer.text
+    shown = {key["kid"] for key in (await two.http.get("/v1/signing-keys")).json()["keys"]}
+    assert shown == set(answer.json()["published"])
+    assert shown.isdisjoint(old)
+    assert (await bank.check(one)).status_code == 200
+    [payload] = await loans_pool.fetch("select payload from event where type = 'loans.KeyRotationOrdered.v1'")
+    told = msgspec.json.decode(payload["payload"])
+    assert (told["reason"], set(told["withdrawn"])) == ("私钥泄露", old)
+
+
+async def test_our_keys_are_replaced_with_overlap_when_it_is_asked_for(loans: Loans, banks: dict[str, Bank]) -> None:
+    before = (await loans.http.get("/v1/signing-keys")).json()["keys"]
+    path, ops = "/v1/signing-keys:rotate", {"authorization": "Bearer ops"}
+    answer = await loans.http.post(path, headers=ops)
+    assert (answer.status_code, len(answer.json()["published"])) == (201, 4)
+    assert {key["kid"] for key in before} < set(answer.json()["published"])
+    assert (await loans.http.post(path, headers=ops)).json()["code"] == "rotation_in_progress"
+    assert (await banks["a"].check(loans)).status_code == 200

@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey, OKPKey
 
 from services.registry.api import clients, tokens
 from services.registry.domain.client import CLIENT
+from services.registry.domain.key_rotation import KEY_ROTATION
 from shared.eventstore.store import Store
 from shared.telemetry.metrics import Metrics
 from shared.vault.keys import Keyring
@@ -96,7 +97,7 @@ class Staff:
 
 @pytest.fixture
 async def application(pool: asyncpg.Pool, keys: Path) -> FastAPI:
-    for name in ("token_tables", "use_assertion", "add_signing_key"):
+    for name in ("token_tables", "use_assertion", "add_signing_key", "withdraw_signing_keys"):
         await pool.execute((MIGRATIONS / f"{name}.sql").read_text(encoding="utf-8"))
 
     @asynccontextmanager
@@ -104,7 +105,7 @@ async def application(pool: asyncpg.Pool, keys: Path) -> FastAPI:
         yield
 
     app = create_app("registry", "登记", [clients.api, tokens.api], nothing, Metrics())
-    app.state.store = Store(pool, [CLIENT], Keyring(FileMasterKey(keys)))
+    app.state.store = Store(pool, [CLIENT, KEY_ROTATION], Keyring(FileMasterKey(keys)))
     app.state.settings = SimpleNamespace(authority=AUTHORITY, audience=AUDIENCE)
     app.state.verifier = Desk()
     return app

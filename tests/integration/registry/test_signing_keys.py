@@ -5,9 +5,14 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 from fastapi import FastAPI
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
 
+from services.registry.domain.key_rotation import KeyRotationOrdered
 from services.registry.tokens import signing
 from services.registry.tokens.signing import AGE, KEPT, LEAD, WRAPPED, SigningKeys
 from services.registry.wiring import DEFINITION
@@ -117,3 +122,43 @@ async def test_ops_rotate_and_nobody_else(http: httpx.AsyncClient, staff: Staff,
     assert [key["kid"] for key in (await http.get("/jwks")).json()["keys"]] == rotated.json()["published"]
     assert (await staff.post("ann/ops", "/v1/signing-keys:rotate")).json()["code"] == "rotation_in_progress"
     assert before
+
+
+async def test_a_compromised_key_is_gone_at_once_and_what_it_signed_with_it(
+    http: httpx.AsyncClient, staff: Staff, bank: Bank, application: FastAPI, pool: asyncpg.Pool, keys: Path
+) -> None:
+    await staff.approved(bank)
+    before = (await bank.ask()).json()["access_token"]
+    another = SigningKeys(pool, Keyring(FileMasterKey(keys)))
+    old = (await another.signer()).kid
+    assert await another.rotate(), "one that does not sign yet goes with it"
+    assert len(await kids(another)) == 2
+    leaked = {"at_once": True, "reason": "私钥所在主机失陷"}
+    answer = await staff.post("ann/ops", "/v1/signing-keys:rotate", leaked)
+    assert answer.status_code == 201, answer.text
+    [new] = (await http.get("/jwks")).json()["keys"]
+    assert [new["kid"]] == answer.json()["published"] == await kids(another)
+    assert new["kid"] != old
+    after = (await bank.ask()).json()["access_token"]
+    published = KeySet.import_key_set({"keys": [new]})
+    assert jwt.decode(after, published, algorithms=["Ed25519"]).claims["sub"] == bank.name
+    with pytest.raises((JoseError, ValueError)):
+        jwt.decode(before, published, algorithms=["Ed25519"])
+    assert await pool.fetchval("select count(*) from signing_key") == 1, "the private key is gone as well"
+
+
+async def test_who_withdrew_which_keys_and_why_is_on_record(
+    http: httpx.AsyncClient, staff: Staff, signing_keys: SigningKeys, pool: asyncpg.Pool
+) -> None:
+    first = (await signing_keys.signer()).kid
+    assert (await staff.post("ann/ops", "/v1/signing-keys:rotate")).status_code == 201
+    published = await kids(signing_keys)
+    unsaid = await staff.post("ann/ops", "/v1/signing-keys:rotate", {"at_once": True})
+    assert (unsaid.status_code, unsaid.json()["errors"][0]["pointer"]) == (422, "/reason")
+    assert await kids(signing_keys) == published
+    await staff.post("bo/ops", "/v1/signing-keys:rotate", {"at_once": True, "reason": "私钥泄露"})
+    told = await pool.fetch("select payload from event where type = 'registry.KeyRotationOrdered.v1' order by id")
+    ordinary, at_once = (msgspec.json.decode(row["payload"], type=KeyRotationOrdered) for row in told)
+    assert ordinary == KeyRotationOrdered("ann", None, ())
+    assert at_once == KeyRotationOrdered("bo", "私钥泄露", tuple(published))
+    assert published[0] == first

@@ -162,7 +162,14 @@ async def test_a_suspended_client_gets_nothing_until_it_is_resumed(bank: Bank, s
     await staff.approved(bank)
     assert (await staff.post("ann/ops", f"/v1/clients/{bank.id}:suspend", {"reason": "合同到期"})).status_code == 200
     refused(await bank.ask())
-    assert (await staff.post("ann/ops", f"/v1/clients/{bank.id}:resume")).status_code == 200
+    path = f"/v1/clients/{bank.id}"
+    assert (await staff.post("bo/city", f"{path}:resume")).json()["code"] == "resumption_not_requested"
+    asked = await staff.post("ann/ops", f"{path}:request-resumption", {"reason": "已续约"})
+    assert (asked.status_code, asked.json()["resumption_requested_by"]) == (200, "ann")
+    assert (await staff.post("ann/ops", f"{path}:resume")).json()["code"] == "second_person_required"
+    refused(await bank.ask())
+    resumed = await staff.post("bo/city", f"{path}:resume")
+    assert (resumed.status_code, resumed.json()["resumption_requested_by"]) == (200, None)
     assert (await bank.ask()).status_code == 200
 
 
@@ -208,3 +215,20 @@ async def test_two_processes_refuse_one_assertion_twice(application: FastAPI, ba
     once = bank.assertion()
     answers = await asyncio.gather(*(bank.ask(once) for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [200] + [401] * 7
+
+
+async def test_loans_is_told_the_keys_that_sign_messages_now(http: httpx.AsyncClient, staff: Staff, bank: Bank) -> None:
+    path, loans = f"/v1/client-keys/{bank.name}", {"authorization": "Bearer /service:loans"}
+    assert (await http.get(path, headers=loans)).status_code == 404
+    await staff.requested(bank)
+    signs = {**bank.jwk, "kid": "sign-1", "x": OKPKey.generate_key("Ed25519").as_dict()["x"]}
+    await staff.post("ann/ops", f"/v1/clients/{bank.id}/keys", {"use": "signature", "public_key": signs})
+    assert (await http.get(path, headers=loans)).json()["keys"] == []
+    await staff.post("bo/city", f"/v1/clients/{bank.id}:approve")
+    assert (await http.get(path, headers=loans)).json() == {
+        "client_id": bank.name,
+        "keys": [{"kid": "sign-1", "public_key": signs}],
+    }
+    await staff.post("bo/city", f"/v1/clients/{bank.id}:suspend", {"reason": "核查"})
+    assert (await http.get(path, headers=loans)).json()["keys"] == []
+    assert (await http.get(path, headers={"authorization": "Bearer bo/city"})).status_code == 403

@@ -1,8 +1,9 @@
 """Signing in to the console: the provider of the sandbox and the console against each other, and what goes wrong."""
 
 import time
-from base64 import urlsafe_b64decode
-from collections.abc import Callable
+from base64 import b64encode, urlsafe_b64decode
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import msgspec
 import pytest
+from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
 
@@ -18,9 +20,13 @@ from deploy.local.identity.app import provider_of
 from deploy.local.settings import SignIn
 from deploy.local.tokens import SandboxIssuer
 from services.audit.console import sign_in as module
+from services.audit.console.pages import _page, api
 from services.audit.console.sign_in import SEALED_AS, Begun, SignInFailed, Signing
+from shared.telemetry.metrics import Metrics
 from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
+from shared.web.app import create_app
+from shared.web.caller import Caller
 from shared.web.problem import Problem
 
 IDENTITY, CONSOLE = "http://identity.test", "http://console.test"
@@ -66,7 +72,7 @@ def browser(tmp_path: Path) -> Browser:
 
 async def test_somebody_signs_in_and_gets_a_token_of_the_provider(browser: Browser) -> None:
     answer, kept = await browser.there_and_back()
-    token, subject = await browser.signing.finish(answer, kept)
+    token, subject, _ = await browser.signing.finish(answer, kept)
     keys = KeySet.import_key_set((await browser.http.get("/jwks")).json())
     decoded = jwt.decode(token, keys, algorithms=["Ed25519"])
     assert decoded.header["typ"] == "at+jwt"
@@ -179,6 +185,134 @@ async def test_nobody_is_sent_to_a_stranger(browser: Browser, change: Asked) -> 
     assert "location" not in answer.headers
 
 
+@pytest.mark.parametrize(("secret", "shown"), [("s3cret\n", True), ("", False), ("\n", False)], ids=repr)
+async def test_the_console_shows_its_secret_where_it_has_one(
+    browser: Browser, tmp_path: Path, secret: str, shown: bool
+) -> None:
+    """RFC 6749 section 2.3.1; an empty file, as it is made for a public client, is none."""
+    (tmp_path / "client").write_text(secret)
+    asked: list[str | None] = []
+
+    class Listening(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path == "/token":
+                asked.append(request.headers.get("authorization"))
+            return await browser.transport.handle_async_request(request)
+
+    mine = msgspec.structs.replace(SETTINGS, client_secret_file=str(tmp_path / "client"))
+    settings: Any = SimpleNamespace(sign_in=mine, issuers=())
+    console = Signing(settings, browser.keyring, Listening())
+    address, kept = await console.begin()
+    await console.finish(told(await browser.chosen(address)), kept)
+    basic = f"Basic {b64encode(b'huchuang-console:s3cret').decode()}"
+    assert asked == [basic if shown else None]
+
+
+# -- signing out -------------------------------------------------------------------------------------------------------
+
+
+async def test_who_signs_out_is_signed_out_at_the_provider_and_comes_back(browser: Browser) -> None:
+    answer, kept = await browser.there_and_back()
+    signed_in = await browser.signing.finish(answer, kept)
+    address = await browser.signing.sign_out(signed_in.id_token)
+    assert address is not None
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+    assert asked == {
+        "id_token_hint": signed_in.id_token,
+        "client_id": "huchuang-console",
+        "post_logout_redirect_uri": f"{CONSOLE}/console",
+    }
+    for back in (await browser.http.get(address), await browser.http.post("/end-session", data=asked)):
+        assert (back.status_code, back.headers["location"]) == (303, f"{CONSOLE}/console")
+    assert await browser.signing.sign_out_origin() == IDENTITY
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"post_logout_redirect_uri": "https://evil.example/"}, {"client_id": "evil"}, {"id_token_hint": "x"}],
+    ids=str,
+)
+async def test_nobody_who_signs_out_is_sent_to_a_stranger(browser: Browser, change: Asked) -> None:
+    signed_in = await browser.signing.finish(*await browser.there_and_back())
+    address = await browser.signing.sign_out(signed_in.id_token)
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(str(address)).query).items()}
+    answer = await browser.http.post("/end-session", data={**asked, **change})
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+
+
+async def test_a_provider_without_such_a_place_is_asked_for_nothing(browser: Browser) -> None:
+    found = (await browser.http.get("/.well-known/openid-configuration")).json()
+    del found["end_session_endpoint"]
+    console = browser.console(httpx.MockTransport(lambda _: httpx.Response(200, json=found)))
+    assert await console.sign_out("x") is None
+    assert await console.sign_out_origin() is None
+
+
+class Pages:
+    """The console's pages, as a browser that has signed in reaches them."""
+
+    def __init__(self, browser: Browser) -> None:
+        app = create_app("audit", "审计", [api], nothing, Metrics())
+        app.state.settings = SimpleNamespace(sign_in=SETTINGS, issuers=(), profile="local", services={})
+        app.state.console_signing = browser.signing
+        app.state.verifier = Believing()
+        self.app = app
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=CONSOLE)
+
+
+class Believing:
+    """Takes any token for an auditor's."""
+
+    async def verified(self, token: str) -> Caller:
+        claims = token.split(".")[1]
+        subject = msgspec.json.decode(urlsafe_b64decode(claims + "=="))["sub"]
+        return Caller("console", subject, ("auditor",), time.time() + 60)
+
+
+@asynccontextmanager
+async def nothing(_: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+async def test_signing_out_ends_the_session_here_and_leads_to_the_providers_exit(browser: Browser) -> None:
+    pages = Pages(browser)
+    sent = await pages.http.get("/console/sign-in")
+    answer = told(await browser.chosen(sent.headers["location"]))
+    entered = await pages.http.get("/console/signed-in", params=answer)
+    assert entered.status_code == 303, entered.text
+    assert all("HttpOnly" in cookie for cookie in entered.headers.get_list("set-cookie"))
+    id_token = str(pages.http.cookies["huchuang_id"])
+    left = await pages.http.post("/console/sign-out")
+    assert left.headers["location"].startswith(f"{IDENTITY}/end-session?id_token_hint={id_token}&")
+    assert left.headers["referrer-policy"] == "no-referrer"
+    assert not pages.http.cookies
+    assert (await browser.http.get(left.headers["location"])).headers["location"] == f"{CONSOLE}/console"
+    assert (await pages.http.post("/console/sign-out")).headers["location"] == "/console", "a stranger's form does less"
+
+
+async def test_who_signs_out_while_the_provider_is_away_is_signed_out_here(browser: Browser) -> None:
+    def away(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("away", request=request)
+
+    pages = Pages(browser)
+    pages.app.state.console_signing = browser.console(httpx.MockTransport(away))
+    pages.http.cookies.update({"huchuang_console": "a.b.c", "huchuang_id": "a.b.c"})
+    left = await pages.http.post("/console/sign-out")
+    assert (left.status_code, left.headers["location"]) == (303, "/console")
+    assert len(left.headers.get_list("set-cookie")) == 2
+
+
+async def test_no_other_page_frames_the_console_or_takes_its_forms(browser: Browser) -> None:
+    pages = Pages(browser)
+    policy = (await pages.http.get("/console")).headers["content-security-policy"]
+    kept = {part.split()[0]: part.split()[1:] for part in policy.split("; ")}
+    assert kept["default-src"] == kept["base-uri"] == kept["frame-ancestors"] == ["'none'"]
+    assert kept["form-action"] == ["'self'"]
+    signed_in = _page("missing.html", 404, leaves_to=IDENTITY).headers["content-security-policy"]
+    assert signed_in.endswith(f"form-action 'self' {IDENTITY}"), "signing out ends there"
+
+
 # -- ID tokens ---------------------------------------------------------------------------------------------------------
 
 STRANGER = OKPKey.generate_key("Ed25519", {"kid": "stranger"})
@@ -230,6 +364,30 @@ async def test_an_id_token_that_does_not_hold_signs_nobody_in(browser: Browser, 
     address, kept = await console.begin()
     answer = told(await browser.chosen(address))
     assert "ID token" in await failed(console, answer, kept)
+
+
+@pytest.mark.parametrize(("others", "holds"), [(0, True), (1, False)])
+async def test_an_id_token_without_kid_is_good_where_there_is_one_key(
+    browser: Browser, others: int, holds: bool
+) -> None:
+    """OpenID Connect Core section 10.1."""
+    key = OKPKey.import_key(msgspec.json.decode(browser.issuer.key_file.read_bytes()))
+    published = [key.as_dict(private=False), *[STRANGER.as_dict(private=False)] * others]
+    inner = Forger(browser.transport, key, lambda c: jwt.encode({"alg": "Ed25519"}, c, key, algorithms=["Ed25519"]))
+
+    class Keys(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path == "/jwks":
+                return httpx.Response(200, json={"keys": published})
+            return await inner.handle_async_request(request)
+
+    console = browser.console(Keys())
+    address, kept = await console.begin()
+    answer = told(await browser.chosen(address))
+    if holds:
+        assert (await console.finish(answer, kept)).subject
+    else:
+        assert "ID token" in await failed(console, answer, kept)
 
 
 async def test_a_provider_that_is_away_is_not_the_persons_fault(browser: Browser) -> None:

@@ -14,8 +14,10 @@ from services.registry.domain.client import (
     ClientKeySubmitted,
     ClientRequested,
     ClientResumed,
+    ClientResumptionRequested,
     ClientSuspended,
     RequestClient,
+    RequestResumption,
     ResumeClient,
     RevokeKey,
     SubmitKey,
@@ -33,6 +35,7 @@ SUBMITTED = ClientKeySubmitted(NAME, "k1", "token", "Ed25519", JWK, ANN)
 LATER = ClientKeySubmitted(NAME, "k2", "signature", "Ed25519", OTHER, BO)
 KEY_APPROVED = ClientKeyApproved(NAME, "k1", "token", "Ed25519", JWK, BO)
 APPROVED = ClientApproved(NAME, (NAME,), BO)
+ASKED = ClientResumptionRequested(NAME, ANN, "已续约")
 IN = (REQUESTED, SUBMITTED, APPROVED, KEY_APPROVED)
 
 
@@ -105,13 +108,32 @@ def test_sm2_signs_messages_and_no_tokens() -> None:
 
 
 def test_a_suspended_client_has_no_key_until_it_is_resumed() -> None:
-    suspended, resumed = ClientSuspended(NAME, ANN, "合同到期"), ClientResumed(NAME, BO)
+    suspended, asked, resumed = ClientSuspended(NAME, ANN, "合同到期"), ASKED, ClientResumed(NAME, BO)
     state = given(CLIENT, *IN).when(decide, SuspendClient(ANN, "合同到期")).then(suspended)
     assert state.token_key("k1") is None
     past = given(CLIENT, *IN, suspended)
     past.when(decide, SuspendClient(ANN, "再次")).then_rejected("client_not_approved")
+    assert past.when(decide, RequestResumption(ANN, "已续约")).then(asked).token_key("k1") is None
+    past = given(CLIENT, *IN, suspended, asked)
     assert past.when(decide, ResumeClient(BO)).then(resumed).token_key("k1") is not None
-    given(CLIENT, *IN).when(decide, ResumeClient(BO)).then_rejected("client_not_suspended")
+    for command in (RequestResumption(ANN, "已续约"), ResumeClient(BO)):
+        given(CLIENT, *IN).when(decide, command).then_rejected("client_not_suspended")
+
+
+def test_nobody_resumes_a_client_alone() -> None:
+    """Not even who did not suspend it: two persons let it in, two let it in again."""
+    suspended = ClientSuspended(NAME, ANN, "核查")
+    for person in (ANN, BO):
+        given(CLIENT, *IN, suspended).when(decide, ResumeClient(person)).then_rejected("resumption_not_requested")
+    past = given(CLIENT, *IN, suspended, ASKED)
+    past.when(decide, RequestResumption(ANN, "已续约")).then_nothing()
+    past.when(decide, ResumeClient(ANN)).then_rejected("second_person_required", 403)
+
+
+def test_a_request_to_resume_is_used_up() -> None:
+    resumed, again = ClientResumed(NAME, BO), ClientSuspended(NAME, BO, "再次核查")
+    past = given(CLIENT, *IN, ClientSuspended(NAME, ANN, "核查"), ASKED, resumed, again)
+    past.when(decide, ResumeClient(BO)).then_rejected("resumption_not_requested")
 
 
 @pytest.mark.parametrize("command", [ApproveClient(ANN), RevokeKey("k1", ANN), SuspendClient(ANN, "x")])

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given as every
 from hypothesis import settings
@@ -158,6 +159,18 @@ def test_an_institution_does_not_evaluate_its_own_trainees() -> None:
 @pytest.mark.clause("B-22")
 def test_one_who_is_not_appointed_on_the_day_does_not_evaluate() -> None:
     given(CLASS, OPENED, ENROLLED).when(decide, evaluation(appointed=False)).then_rejected("not_appointed", 403)
+
+
+@pytest.mark.clause("B-30")
+def test_a_class_is_evaluated_by_one_body_until_its_term_is_over() -> None:
+    other = PersonId("per_2")
+    begun = (OPENED, ENROLLED, TraineeEnrolled(class_id=ID, person_id=other, enrolled_on=STARTS), evaluated(False, 41))
+    second = evaluation(person_id=other, evaluator_code="demo-2")
+    given(CLASS, *begun).when(decide, second).then_rejected("not_your_class", 403)
+    taken_over = given(CLASS, *begun).when(decide, msgspec.structs.replace(second, vacant=True))
+    by_the_other = msgspec.structs.replace(evaluated(), person_id=other, evaluator_code="demo-2")
+    taken_over.then(by_the_other)
+    given(CLASS, *begun, by_the_other).when(decide, evaluation()).then_rejected("not_your_class", 403)
 
 
 @pytest.mark.clause("B-23")

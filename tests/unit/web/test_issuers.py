@@ -5,13 +5,15 @@ import time
 from typing import Any, NamedTuple
 
 import httpx
+import msgspec
 import pytest
 from joserfc import jwt
-from joserfc.jwk import KeySet, OctKey, OKPKey, RSAKey
+from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
 from shared.runtime.settings import CallerKind
 from shared.web import issuers
 from shared.web.caller import Caller, Verifier
+from shared.web.decoys import decoy_key
 from shared.web.issuers import Issuer
 from shared.web.problem import Problem
 
@@ -236,3 +238,75 @@ async def test_no_mapping_of_roles_makes_a_person_a_system(site: Site) -> None:
     verifier = site.verifier(vouches_for=("person",))
     roles = ["service:subsidy", "bank:demo-a", "app", "district:310115/reviewer", "auditor"]
     assert (await verifier.verified(token(roles=roles))).roles == ("district:310115/reviewer", "auditor")
+
+
+@pytest.mark.parametrize("algorithm", ["Ed25519", "ES256", "RS256"])
+async def test_a_token_under_an_unknown_key_is_held_against_a_key_all_the_same(
+    site: Site, monkeypatch: pytest.MonkeyPatch, algorithm: str
+) -> None:
+    verifier = site.verifier(algorithms=(algorithm,))
+    tried: list[object] = []
+
+    def decode(text: str, key: object, algorithms: list[str]) -> object:
+        tried.append(key)
+        return real(text, key, algorithms=algorithms)
+
+    real: Any = jwt.decode
+    monkeypatch.setattr(jwt, "decode", decode)
+    strangers = {
+        "Ed25519": NEW,
+        "ES256": ECKey.generate_key("P-256", {"kid": "new"}),
+        "RS256": RSAKey.generate_key(2048, {"kid": "new"}),
+    }
+    assert await refused(verifier, token(strangers[algorithm], alg=algorithm)) == 401
+    assert len(tried) == 1
+
+
+async def test_no_token_holds_under_the_key_of_nobody(site: Site) -> None:
+    nobody = decoy_key("Ed25519")
+    forged = OKPKey.import_key({**nobody.as_dict(private=True), "kid": "unknown"})
+    assert await refused(site.verifier(), token(forged)) == 401
+
+
+# -- tokens that name no key (OpenID Connect Core section 10.1) --------------------------------------------------------
+
+
+def unnamed(key: Any = OLD, alg: str = "Ed25519") -> str:
+    claims = {"iss": "http://registry.test", "aud": "huchuang", "sub": "app", "exp": int(time.time()) + 600}
+    return jwt.encode({"alg": alg, "typ": "at+jwt"}, claims, key, algorithms=[alg])
+
+
+async def test_a_token_without_kid_is_held_against_the_only_key_that_fits(site: Site) -> None:
+    both = {"algorithms": ("Ed25519", "ES256", "RS256")}
+    rsa = RSAKey.generate_key(2048)
+    other = RSAKey.import_key({**rsa.as_dict(private=True), "alg": "RS512"})
+    site.keys = [OLD, ECKey.generate_key("P-384", {"kid": "ec"}), other]
+    verifier = site.verifier(**both)
+    assert (await verifier.verified(unnamed())).client == "app"
+    assert await refused(verifier, unnamed(NEW)) == 401
+    assert await refused(verifier, unnamed(ECKey.generate_key("P-256"), "ES256")) == 401
+    assert await refused(verifier, unnamed(rsa, "RS256")) == 401, "the key is for another algorithm"
+
+
+async def test_the_only_key_need_not_have_a_name(site: Site) -> None:
+    nameless = OKPKey.generate_key("Ed25519")
+    site.body = msgspec.json.encode({"keys": [nameless.as_dict(private=False)]})
+    assert (await site.verifier().verified(unnamed(nameless))).client == "app"
+
+
+async def test_a_token_without_kid_is_refused_where_two_keys_fit(site: Site) -> None:
+    site.keys = [OLD, NEW]
+    verifier = site.verifier()
+    assert await refused(verifier, unnamed()) == 401
+    assert (await verifier.verified(token())).client == "app"
+
+
+async def test_what_was_believed_without_kid_is_believed_no_longer_when_the_key_is_gone(
+    site: Site, passing: Passing
+) -> None:
+    verifier, text = site.verifier(), unnamed()
+    await verifier.verified(text)
+    site.keys = [NEW]
+    passing.now += issuers.KEYS_SECONDS + 1
+    await verifier.verified(token(NEW))
+    assert await refused(verifier, text) == 401

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.web.signing.keys import UnusableKey, new_key, private_jwk, private_key, public_jwk, public_key
+from shared.web.signing.client import KEPT, PublishedKeys
+from shared.web.signing.keys import ALGORITHMS, UnusableKey, new_key, private_jwk, private_key, public_jwk, public_key
 from shared.web.signing.own_keys import AHEAD_DAYS, DAY, OVERLAP_DAYS, VALID_DAYS, OwnKeys
 
 NOW = 1_795_000_000
@@ -72,6 +73,45 @@ def test_a_service_that_slept_past_all_its_keys_makes_one_that_signs_at_once(tmp
     newest = {str(key["kid"]) for key in keys.published()[1::2]}
     assert {keys.signing("ed25519").public.kid, keys.signing("sm2-sm3").public.kid} == newest
     OwnKeys(tmp_path, "loans", clock).signing("sm2-sm3")
+
+
+def test_withdrawn_keys_are_published_and_sign_no_more_anywhere(tmp_path: Path) -> None:
+    clock = Clock()
+    here, elsewhere = OwnKeys(tmp_path, "loans", clock), OwnKeys(tmp_path, "loans", clock)
+    old = [here.signing(algorithm) for algorithm in ALGORITHMS]
+    here.rotate()
+    assert here.in_progress
+    before = {key["kid"] for key in here.published()}
+    assert len(before) == 4
+    clock.now += 60
+    here.withdraw()
+    elsewhere.refresh()
+    for keys in (here, elsewhere, OwnKeys(tmp_path, "loans", clock)):
+        assert before.isdisjoint(key["kid"] for key in keys.published())
+        assert [keys.signing(algorithm) for algorithm in ALGORITHMS] == [here.signing(a) for a in ALGORITHMS]
+        assert not keys.in_progress
+    for file in tmp_path.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert not any(key.raw in file.read_bytes() or private_jwk(key)["d"] in file.read_text() for key in old)
+    clock.now += (VALID_DAYS - OVERLAP_DAYS) * DAY
+    here.refresh()
+    assert len(here.published()) == 4, "their successors are replaced with overlap as ever"
+
+
+async def test_a_partner_believes_a_withdrawn_key_no_longer_than_it_keeps_what_is_published(tmp_path: Path) -> None:
+    clock = Clock()
+    keys = OwnKeys(tmp_path, "loans", clock)
+
+    async def fetch(url: str) -> object:
+        return {"keys": keys.published()}
+
+    known, old = PublishedKeys("/v1/signing-keys", fetch, clock), keys.signing("ed25519").public
+    assert await known(old.kid) == old
+    clock.now += 1
+    keys.withdraw()
+    clock.now += KEPT
+    assert await known(old.kid) is None
+    assert await known(keys.signing("ed25519").public.kid) == keys.signing("ed25519").public
 
 
 def test_what_is_published_is_public(tmp_path: Path) -> None:
