@@ -73,10 +73,13 @@ async def broken(client: Client, directory: Path) -> list[str]:
     return [f"{check.name}: {finding}" for check in checks for finding in check.findings]
 
 
-async def trained(client: Client, directory: Path, now: datetime, count: int, projects: int) -> list[Registered]:
+async def trained(
+    client: Client, directory: Path, now: datetime, count: int, projects: int, *, last_issue: date = LAST_ISSUE
+) -> list[Registered]:
     """New founders who may claim, each with a certificate for each of the first `projects` start-up projects.
 
-    They belong to a run of their own, so that the privacy check looks for them as well.
+    No certificate is younger than `last_issue`. They belong to a run of their own, so that the privacy check looks
+    for them as well.
     """
     today = shanghai_date(now)
     with one_at_a_time(directory):
@@ -87,7 +90,7 @@ async def trained(client: Client, directory: Path, now: datetime, count: int, pr
     able = [founder for founder in city.founders if founder.road is Road.PAID][:count]
     assert len(able) == count
     codes = [project.code for project in city.projects if project.stage is Stage.START_UP][:projects]
-    after = max(5, (today - LAST_ISSUE).days)
+    after = max(5, (today - last_issue).days)
     ready = [_with_claims(founder, codes, after) for founder in able]
     registered = await training.train(client, SimpleNamespace(founders=ready), place, today)  # type: ignore[arg-type]
     await settle(client)

@@ -54,4 +54,7 @@ def shown(id: str, notice: Notice) -> ShownNotice:
 
 
 def listed(id: str, notice: Notice) -> Listed:
-    return Listed((f"status:{notice.status}", f"district:{notice.district}"), shown(id, notice))
+    facets = [f"status:{notice.status}", f"district:{notice.district}", f"programme:{notice.programme}"]
+    if notice.status != "draft":
+        facets.append("shown:published")
+    return Listed(facets, shown(id, notice))

@@ -224,10 +224,19 @@ async def extend(request: Request, notice_id: str, body: Extension) -> Response:
 async def read(request: Request, notice_id: str) -> Response:
     work = await store_of(request).look(Needs(streams=(notice_id,)))
     notice = work.state(NOTICE, notice_id) if notice_id.startswith("ntc_") else Notice()
-    if notice.id is None:
+    if notice.id is None or not _may_see(caller_of(request), notice):
         raise of_rejection(unknown("公示"))
     found = answer(work, notice_id, shown(notice_id, notice))
     return current(request, found)
+
+
+def _may_see(caller: Caller, notice: Notice) -> bool:
+    """A draft is its own district's, and of those who watch over all; what was published everybody may see."""
+    return notice.status != "draft" or _watches(caller) or notice.district in caller.named("district")
+
+
+def _watches(caller: Caller) -> bool:
+    return any(map(caller.holds, ("city", "finance/maker", "finance/releaser", "auditor")))
 
 
 @api.get("/notices", summary="公示列表")
@@ -236,5 +245,11 @@ async def read(request: Request, notice_id: str) -> Response:
 async def all_notices(request: Request, status: str | None = None, district: str | None = None) -> Response:
     if status is not None and status not in ("draft", "published", "closed"):
         raise invalid_field("query:/status", "status", "只能是 draft、published 或 closed")
+    caller = caller_of(request)
+    own = caller.named("district")
+    if own and not _watches(caller):
+        district = district or own[0]
     facets = [f"{name}:{value}" for name, value in (("status", status), ("district", district)) if value]
+    if not _watches(caller) and district not in own:
+        facets.append("shown:published")
     return await page(request, "notice", facets)

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given as every
 from hypothesis import strategies as st
@@ -14,20 +15,27 @@ from services.subsidy.domain.notice import (
     DecideObjection,
     DraftNotice,
     Entry,
+    EntryRemoved,
+    EscalateObjection,
+    ExtendNotice,
     NoticeClosed,
     NoticeDrafted,
+    NoticeExtended,
     NoticePublished,
     ObjectionDecided,
+    ObjectionEscalated,
     ObjectionPlace,
     ObjectionRaised,
     PublishNotice,
     RaiseObjection,
+    RemoveEntry,
     decide,
 )
-from shared.eventstore.decider import Row
+from shared.eventstore.decider import Event, Row
 from shared.testing.spec import given
 from shared.values.calendar import is_working_day
 from shared.values.ids import ClaimId, NoticeId, PersonId
+from shared.values.names import masked_name
 from shared.values.personal import Sealed
 
 ID, FIRST, SECOND = NoticeId("ntc_1"), ClaimId("clm_1"), ClaimId("clm_2")
@@ -187,3 +195,77 @@ def test_a_timer_that_comes_twice_or_to_a_draft_closes_nothing() -> None:
 )
 def test_nothing_happens_to_a_notice_that_is_not_known(command: object) -> None:
     given(NOTICE).when(decide, command).then_rejected("not_found", 404)
+
+
+# -- what changes while it is up -------------------------------------------------------------------------------------
+
+
+@pytest.mark.clause("B-18")
+def test_claims_that_cannot_be_shown_any_more_are_left_out_and_the_others_are_published() -> None:
+    published = msgspec.structs.replace(PUBLISHED, left_out=(FIRST,))
+    notice = given(NOTICE, DRAFTED).when(decide, PublishNotice("usr_2", MONDAY, 5, (FIRST,))).then(published)
+    assert [item.claim_id for item in notice.entries] == [SECOND]
+
+
+def test_a_notice_of_which_nothing_is_left_is_not_published() -> None:
+    given(NOTICE, DRAFTED).when(decide, PublishNotice("usr_2", MONDAY, 5, (FIRST, SECOND))).then_rejected(
+        "nothing_to_notice"
+    )
+
+
+@pytest.mark.clause("B-18")
+def test_a_period_is_extended_from_its_last_day_on_and_ends_later() -> None:
+    longer = NoticeExtended(ID, date(2025, 3, 13), False, "usr_2")
+    notice = given(NOTICE, DRAFTED, PUBLISHED).when(decide, ExtendNotice("usr_2", date(2025, 3, 10), 3)).then(longer)
+    assert notice.last_day == date(2025, 3, 13)
+    given(NOTICE, DRAFTED, PUBLISHED, longer).when(decide, CloseNotice(date(2025, 3, 11))).then_nothing()
+    given(NOTICE, DRAFTED, PUBLISHED, longer).when(decide, CloseNotice(date(2025, 3, 14))).then(NoticeClosed(ID))
+
+
+@pytest.mark.parametrize(
+    ("past", "today"),
+    [((DRAFTED,), MONDAY), ((DRAFTED, PUBLISHED), date(2025, 3, 11)), ((DRAFTED, PUBLISHED, NoticeClosed(ID)), MONDAY)],
+)
+def test_only_a_period_that_runs_is_extended(past: tuple[Event, ...], today: date) -> None:
+    given(NOTICE, *past).when(decide, ExtendNotice("usr_2", today, 3)).then_rejected("notice_not_open")
+
+
+@every(st.dates(date(2024, 1, 1), date(2026, 11, 1)), st.integers(1, 60), st.integers(1, 60))
+def test_an_extension_never_shortens(published_on: date, days: int, more: int) -> None:
+    first = given(NOTICE, DRAFTED).when(decide, PublishNotice("usr_2", published_on, days))
+    notice = NOTICE.fold([DRAFTED, *first.decision])  # type: ignore[misc]
+    assert notice.last_day is not None
+    longer = given(NOTICE, DRAFTED, *first.decision).when(decide, ExtendNotice("usr_2", published_on, more)).decision  # type: ignore[misc]
+    last_day = NOTICE.fold(longer, notice).last_day  # type: ignore[arg-type]
+    assert last_day is not None
+    assert last_day > notice.last_day
+    assert is_working_day(last_day)
+
+
+@pytest.mark.clause("B-18")
+def test_the_line_of_a_claim_that_came_to_nothing_is_taken_off_once() -> None:
+    removed = EntryRemoved(ID, FIRST)
+    notice = given(NOTICE, DRAFTED, PUBLISHED).when(decide, RemoveEntry(FIRST)).then(removed)
+    assert [item.claim_id for item in notice.entries] == [SECOND]
+    given(NOTICE, DRAFTED, PUBLISHED, removed).when(decide, RemoveEntry(FIRST)).then_nothing()
+    given(NOTICE, DRAFTED, PUBLISHED, NoticeClosed(ID)).when(decide, RemoveEntry(FIRST)).then_nothing()
+
+
+@pytest.mark.parametrize(("today", "told"), [(date(2025, 3, 12), False), (date(2025, 3, 13), True)])
+def test_an_objection_that_is_not_settled_in_time_is_escalated_once(today: date, told: bool) -> None:
+    escalated = ObjectionEscalated(ID, "obj_1", date(2025, 3, 12), "市就业促进中心")
+    outcome = given(NOTICE, DRAFTED, PUBLISHED, RAISED).when(decide, EscalateObjection("obj_1", today))
+    if told:
+        outcome.then(escalated)
+    else:
+        outcome.then_nothing()
+    given(NOTICE, DRAFTED, PUBLISHED, RAISED, escalated).when(decide, EscalateObjection("obj_1", today)).then_nothing()
+    given(NOTICE, DRAFTED, PUBLISHED, RAISED, DECIDED).when(decide, EscalateObjection("obj_1", today)).then_nothing()
+
+
+@pytest.mark.parametrize(
+    ("name", "masked"),
+    [("李明", "李*"), ("欧阳文", "欧*文"), ("阿不都热合曼", "阿****曼"), ("𠮷田", "𠮷*"), ("明", "*"), ("", "*")],
+)
+def test_a_masked_name_shows_its_outer_characters_only(name: str, masked: str) -> None:
+    assert masked_name(name) == masked
