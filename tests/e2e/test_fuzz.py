@@ -13,13 +13,15 @@ from deploy.local.demo.run import Outcome
 from deploy.local.endpoints import Endpoints
 from tests.e2e.caller import Minter
 from tests.e2e.fuzzing.fuzzer import Fuzzer
+from tests.e2e.fuzzing.preparation import preparations
+from tests.e2e.fuzzing.realism import Preparations
 from tests.e2e.fuzzing.sequences import walk
 from tests.e2e.stories import run_demo
 
 pytestmark = pytest.mark.stack
 
 SEED = 20230907
-CASES, STEPS = 10_000, 5_500
+CASES, STEPS = 15_000, 9_000
 """All that is sent at least, and how much of it in sequences."""
 FOUNDERS = 20
 LEAST_OPERATIONS = 130
@@ -37,15 +39,20 @@ def schemathesis_may_warn() -> Iterator[None]:
 def fuzzer_of(endpoints: Endpoints, directory: Path, founders: int = 0) -> Iterator[Fuzzer]:
     """`founders`: how many a demo before it has. What was found fails the test."""
     with asyncio.Runner() as runner:
-        if founders:
-            runner.run(run_demo(endpoints, directory, founders))
-        fuzzer = Fuzzer(runner, endpoints, Minter(directory), SEED)
+        prepared = runner.run(city(endpoints, directory, founders)) if founders else {}
+        fuzzer = Fuzzer(runner, endpoints, Minter(directory), SEED, prepared)
         try:
             yield fuzzer
         finally:
             fuzzer.close()
             print(fuzzer.tally, *fuzzer.findings, sep="\n")
     assert not fuzzer.findings, "\n".join(map(str, fuzzer.findings))
+
+
+async def city(endpoints: Endpoints, directory: Path, founders: int) -> Preparations:
+    """A demo, and people who may claim after it."""
+    await run_demo(endpoints, directory, founders)
+    return await preparations(endpoints, directory)
 
 
 def every_operation(fuzzer: Fuzzer, endpoints: Endpoints, cases: Callable[[int], int], *, harmless: bool) -> None:

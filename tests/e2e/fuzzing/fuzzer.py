@@ -16,7 +16,7 @@ from schemathesis.schemas import BaseSchema
 from deploy.local.endpoints import Endpoints
 from tests.e2e.caller import Minter
 from tests.e2e.fuzzing.judge import Finding, Judge
-from tests.e2e.fuzzing.realism import Realism
+from tests.e2e.fuzzing.realism import Preparations, Realism
 from tests.e2e.fuzzing.sender import Sender
 from tests.e2e.fuzzing.tally import LINKED, Tally
 
@@ -32,12 +32,14 @@ LEFT_ALONE = [
 class Fuzzer:
     """Sends cases to the services of a stack in which a demo has run, and judges and counts the answers."""
 
-    def __init__(self, runner: asyncio.Runner, endpoints: Endpoints, mint: Minter, seed: int) -> None:
+    def __init__(
+        self, runner: asyncio.Runner, endpoints: Endpoints, mint: Minter, seed: int, prepared: Preparations
+    ) -> None:
         chance = random.Random(seed)
         self._sender = Sender(runner, endpoints, mint, chance)
         self._endpoints = endpoints
         self._judges: dict[str, Judge] = {}
-        self._realism = Realism(self._sender.known_ids(), seed, chance)
+        self._realism = Realism(self._sender.known_ids(), prepared, seed, chance)
         self.tally = Tally()
 
     def close(self) -> None:
@@ -81,15 +83,15 @@ class Fuzzer:
         with suppress(Unsatisfiable):  # there is nothing of it that could be wrong
             send()
 
-    def step(self, service: str, case: Case, linked: Collection[str]) -> httpx.Response | None:
-        """Send one step of a sequence; `linked` are the parameters that the answer before it gave."""
+    def step(self, service: str, case: Case, linked: Collection[str], near: set[str]) -> httpx.Response | None:
+        """Send one step of a sequence; `linked` are the parameters that the answer before it gave, `near` its texts."""
         mode = GenerationMode.POSITIVE if case.meta is None else case.meta.generation.mode
         if mode is GenerationMode.POSITIVE:
-            self._realism.next_step(case, linked)
-        return self._try(service, case, f"step {LINKED if linked else 'at the start'}, {mode.value}")
+            self._realism.next_step(case, linked, near)
+        return self._try(service, case, f"step {LINKED if linked else 'at the start'}, {mode.value}", near)
 
-    def _try(self, service: str, case: Case, kind: str) -> httpx.Response | None:
-        sent = self._sender.send(service, case)
+    def _try(self, service: str, case: Case, kind: str, near: Collection[str] = ()) -> httpx.Response | None:
+        sent = self._sender.send(service, case, near)
         if sent is None:
             return None
         judge, answer = self._judges[service], sent.answer

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Collection
 from fnmatch import fnmatchcase
 
 import httpx
@@ -12,10 +13,11 @@ from deploy.local.client import SIGNED, signed_calls
 from deploy.local.endpoints import Endpoints
 from shared.web.signing.client import Untrusted
 from tests.e2e.caller import Caller, Minter
-from tests.e2e.realistic import known_ids
+from tests.e2e.realistic import OTHERS, known_ids
 
 OUR_OWN = ("content-length", "authorization")
 """Header fields that are not left to chance."""
+OFTEN = 0.8
 
 
 class Sent:
@@ -41,11 +43,12 @@ class Sender:
         self._runner.run(self._http.aclose())
 
     def known_ids(self) -> dict[str, list[str]]:
-        """The ids that there are in the stack."""
-        return self._runner.run(known_ids(Caller(self._http, self._endpoints))).ids
+        """The ids that there are in the stack, and other values that lead somewhere."""
+        ids = self._runner.run(known_ids(Caller(self._http, self._endpoints))).ids
+        return {name: values for name, values in OTHERS.items() if values != ["none"]} | ids
 
-    def send(self, service: str, case: Case) -> Sent | None:
-        """Send one case; None for what cannot be sent over HTTP at all."""
+    def send(self, service: str, case: Case, near: Collection[str] = ()) -> Sent | None:
+        """Send one case; None for what cannot be sent over HTTP at all. `near`: districts, codes that it is about."""
         kwargs = case.as_transport_kwargs(base_url=self._endpoints.services[service])
         kwargs.pop("timeout", None)
         try:
@@ -53,15 +56,14 @@ class Sender:
             headers = [(_bytes(k), _bytes(v)) for k, v in prepared.headers.items() if k.lower() not in OUR_OWN]
             body = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body
             request = httpx.Request(prepared.method, prepared.url, headers=headers, content=body)
-            return self._sent(service, case.operation.definition.raw["x-roles"], request)
+            return self._sent(service, self._role(case.operation.definition.raw["x-roles"], near), request)
         except (requests.RequestException, httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError):
             return None
 
     def get(self, service: str, path: str, roles: list[str]) -> Sent:
-        return self._sent(service, roles, httpx.Request("GET", self._endpoints.services[service] + path))
+        return self._sent(service, self._role(roles), httpx.Request("GET", self._endpoints.services[service] + path))
 
-    def _sent(self, service: str, roles: list[str], request: httpx.Request) -> Sent:
-        role = self._role(roles)
+    def _sent(self, service: str, role: str | None, request: httpx.Request) -> Sent:
         auth = None
         if role is not None:
             token = self._endpoints.tokens.get(role) or self._mint(role, kind="system")
@@ -72,10 +74,14 @@ class Sender:
         except Untrusted as untrusted:
             return Sent(untrusted.response, trusted=False)
 
-    def _role(self, patterns: list[str]) -> str | None:
+    def _role(self, patterns: list[str], near: Collection[str] = ()) -> str | None:
+        """Somebody whom the operation admits, often one whose district or code is near."""
         if "public" in patterns:
             return None
         known = [name for name in self._endpoints.tokens if any(fnmatchcase(name, pattern) for pattern in patterns)]
+        nearby = [name for name in known if name.partition(":")[2].partition("/")[0] in near]
+        if nearby and self._random.random() < OFTEN:
+            return self._random.choice(nearby)
         return self._random.choice(known) if known else patterns[0].replace("*", "subsidy")
 
 

@@ -1,9 +1,10 @@
 """Sequences of calls along the links of a service's document, as Schemathesis' state machine draws them."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.errors import Flaky
+from hypothesis.errors import FlakyReplay, FlakyStrategyDefinition
 from hypothesis.stateful import Bundle
 from schemathesis import GenerationMode
 from schemathesis.core.transport import Response
@@ -70,16 +71,16 @@ def machine_of(fuzzer: Fuzzer, service: str, schema: BaseSchema) -> Any:
             self._ways: dict[str, int] = {}
 
         def step(self, input: StepInput) -> StepOutput | None:
-            case, parameters = input.case, {name for _, name in input.applied_parameters if name is not None}
-            answer = self._fuzzer.step(service, case, parameters)
+            case, parent, told = input.case, None, None
+            linked = {name for _, name in input.applied_parameters if name is not None}
+            if linked and input.transition is not None:
+                parent = input.transition.parent_id
+                told = self.recorder.interactions[parent].response
+                assert 200 <= told.status_code < 300
+            answer = self._fuzzer.step(service, case, linked, {*texts(told.json() if told else None)})
             if answer is None:
                 return None
-            before = 0
-            if parameters and input.transition is not None:
-                parent = input.transition.parent_id
-                assert 200 <= self.recorder.interactions[parent].response.status_code < 300
-                before = self._ways[parent]
-            self._ways[case.id] = before + 1
+            self._ways[case.id] = self._ways.get(parent, 0) + 1
             response = Response.from_httpx(answer, verify=True)
             self.after_call(response, case)
             return StepOutput(response, case)
@@ -89,6 +90,17 @@ def machine_of(fuzzer: Fuzzer, service: str, schema: BaseSchema) -> Any:
                 self._fuzzer.tally.add_sequence(service, max(self._ways.values()))
 
     return Machine
+
+
+def texts(node: Any) -> Iterator[str]:
+    """The texts in an answer; of a list those in its first item, which links lead to."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, list):
+        yield from texts(node[0] if node else None)
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from texts(value)
 
 
 def with_starts(base: Any, schema: BaseSchema) -> Any:
@@ -125,7 +137,7 @@ def _round(machine: Any, number: int, sequences: int) -> None:
     )
     try:
         seed(number)(machine).run(settings=chosen)
-    except Flaky:
+    except (FlakyReplay, FlakyStrategyDefinition):
         pass
     except AssertionError as error:
         if not is_inconsistent_replay(error):
