@@ -1,11 +1,20 @@
 """Field types of request bodies: each validates by the project's own values and says in Chinese what is wrong."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from shared.values.bank_card import parse_account_number
 from shared.values.credit_code import parse_credit_code
@@ -66,13 +75,16 @@ def _clean(text: str) -> str:
     return text
 
 
-def _written(code: str, message: str) -> Callable[[Any], Any]:
-    """Times come as text: pydantic alone would take a number for seconds since 1970."""
+def _written(form: str, code: str, message: str) -> Callable[[Any, ValidatorFunctionWrapHandler], Any]:
+    """Times come as text of one form: pydantic alone would take a number, in text too, for seconds since 1970."""
 
-    def check(value: Any) -> Any:
+    def check(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         if not isinstance(value, str | date | None):
             raise FieldValueError(code, message)
-        return value
+        made = read(value)
+        if isinstance(value, str) and not re.fullmatch(form, value, re.ASCII):
+            raise FieldValueError(code, message)
+        return made
 
     return check
 
@@ -90,5 +102,7 @@ Money = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^(0|[1-9][0-9]{0,15})(\.[0-9]{1,2})?$", "examples": ["1800.00"]}),
 ]
 Area = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$")]
-Day = Annotated[date, BeforeValidator(_written("date_type", "应为日期（YYYY-MM-DD）"))]
-Moment = Annotated[AwareDatetime, BeforeValidator(_written("datetime_type", "应为时间（RFC 3339）"))]
+_DAY = r"\d{4}-\d\d-\d\d"
+_MOMENT = rf"{_DAY}[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
+Day = Annotated[date, WrapValidator(_written(_DAY, "date_type", "应为日期（YYYY-MM-DD）"))]
+Moment = Annotated[AwareDatetime, WrapValidator(_written(_MOMENT, "datetime_type", "应为时间（RFC 3339）"))]

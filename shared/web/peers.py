@@ -9,9 +9,11 @@ import msgspec
 import stamina
 from joserfc.jwk import OKPKey
 
+from shared.eventstore.decider import FieldError
 from shared.eventstore.interruptions import AskLater
 from shared.runtime.settings import Settings
 from shared.web.client_key import KEY_FILE, client_key, token_request
+from shared.web.problem import MEDIA_TYPE, Problem
 
 TIMEOUT = httpx.Timeout(3.0, connect=1.0)
 SPARE_SECONDS = 60
@@ -20,6 +22,14 @@ SPARE_SECONDS = 60
 
 class PeerUnavailable(AskLater):
     """The other service did not answer in time; ask again later."""
+
+
+class PeerRefused(PeerUnavailable):
+    """The other service says that the question is wrong (422), and why: the same when it is asked again."""
+
+    def __init__(self, message: str, problem: Problem) -> None:
+        super().__init__(message)
+        self.problem = problem
 
 
 class Peers:
@@ -35,7 +45,7 @@ class Peers:
         self._asking = asyncio.Lock()
 
     async def get(self, service: str, path: str) -> Any | None:
-        """The JSON at a path of another service, or None when it says 404. Raises `PeerUnavailable`."""
+        """The JSON at a path of another service, or None for its 404. Raises `PeerUnavailable`, `PeerRefused`."""
         return await self._ask("GET", service, path, None, None)
 
     async def post(self, service: str, path: str, body: object, key: str | None = None) -> Any | None:
@@ -60,6 +70,8 @@ class Peers:
             self._good_until = float("-inf")
         if response.status_code == 404:
             return None
+        if response.status_code == 422 and response.headers.get("content-type") == MEDIA_TYPE:
+            raise PeerRefused(f"{service}: 422", of_answer(response))
         if response.status_code >= 400:
             raise PeerUnavailable(f"{service}: {response.status_code}")
         return msgspec.json.decode(response.content)
@@ -89,3 +101,10 @@ class Peers:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def of_answer(response: httpx.Response) -> Problem:
+    """The problem that another service answered with, its fields included."""
+    told = response.json()
+    fields = [FieldError(error["pointer"], error["code"], error["detail"]) for error in told.get("errors", ())]
+    return Problem(response.status_code, told["code"], told["detail"], fields=fields)

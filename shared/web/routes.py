@@ -1,7 +1,7 @@
 """Routes that check their caller, and bodies that refuse what they do not know."""
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,11 +12,10 @@ from starlette.types import Receive, Scope, Send
 
 from shared.web.caller import PUBLIC, admit, admit_asking, allowed, caller_of
 from shared.web.issuers import KeysWanted
+from shared.web.query import Handle, given_once, single_names
 from shared.web.signing.declared import SIGNERS, demands_signature
 from shared.web.signing.guard import Guard
 from shared.web.step_up import ACR, MAX_AGE, check_step_up, needs_step_up
-
-Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "default": {
@@ -51,13 +50,17 @@ class GuardedRoute(APIRoute):
             extra["x-step-up"] = {"acr_values": ACR, "max_age": MAX_AGE}
         options["openapi_extra"] = extra
         options["responses"] = {**PROBLEMS, **(options.get("responses") or {})}
-        self._direct = self._guarded(endpoint, endpoint) if _takes_the_request_alone(endpoint) else None
+        self._direct = (
+            self._guarded(endpoint, endpoint, single_names(endpoint)) if _takes_the_request_alone(endpoint) else None
+        )
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Handle:
-        return self._direct or self._guarded(super().get_route_handler(), self.endpoint)
+        names = single_names(self.endpoint, self.dependant)
+        return self._direct or self._guarded(super().get_route_handler(), self.endpoint, names)
 
-    def _guarded(self, handle: Handle, endpoint: Callable[..., Any]) -> Handle:
+    def _guarded(self, handle: Handle, endpoint: Callable[..., Any], single: Collection[str]) -> Handle:
+        handle = given_once(handle, single)
         return _guarded(_exchanging(handle) if self._signed else handle, endpoint)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

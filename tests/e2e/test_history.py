@@ -142,3 +142,18 @@ async def test_the_archive_answers_as_the_command_does(demonstrated: Outcome, ca
     assert compared == {"claim_id": demonstrated.claim_id, "identical": True, "findings": []}
     naive = await call.get("auditor", "audit", f"{path}/history?as_of={datetime(2025, 3, 3).isoformat()}")  # noqa: DTZ001
     assert naive.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("question", "pointer"),
+    [
+        ("/v1/claims/{claim_id}/history?as_of=-414", "query:/as_of"),
+        ("/v1/log/proofs?service=subsidy&stream={claim_id}&tree_size=999999999", "query:/tree_size"),
+    ],
+)
+async def test_a_wrong_question_is_the_callers_mistake_also_where_another_service_finds_it(
+    demonstrated: Outcome, call: Caller, question: str, pointer: str
+) -> None:
+    answer = await call.get("auditor", "audit", question.format(claim_id=demonstrated.claim_id))
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]

@@ -14,7 +14,7 @@ from shared.eventstore.record import Record, canonical, parse
 from shared.web.answers import Page, gives
 from shared.web.caller import allow
 from shared.web.command import store_of, unknown
-from shared.web.fields import Name, PersonRef
+from shared.web.fields import Moment, Name, PersonRef
 from shared.web.lists import paged
 from shared.web.peers import PeerUnavailable
 from shared.web.problem import Problem, of_rejection
@@ -60,8 +60,6 @@ class Access(msgspec.Struct, frozen=True):
 
 
 async def history_of(request: Request, claim_id: str, as_of: datetime | None) -> History:
-    if as_of is not None and as_of.tzinfo is None:
-        raise Problem(422, "invalid_request", "as_of 须带时区")
     found = await from_archive(store_of(request).pool, claim_id, as_of)
     if found is None:
         raise of_rejection(unknown("申请"))
@@ -71,7 +69,7 @@ async def history_of(request: Request, claim_id: str, as_of: datetime | None) ->
 @api.get("/claims/{claim_id}/history", summary="申请的完整历史，跨服务，可指定时点")
 @allow("auditor", "city", "ops")
 @gives(ClaimHistory)
-async def history(request: Request, claim_id: str, as_of: datetime | None = None) -> Response:
+async def history(request: Request, claim_id: str, as_of: Moment | None = None) -> Response:
     found = await history_of(request, claim_id, as_of)
     items = b",".join(
         b'{"service":"%s","position":%d,"leaf":"%s","record":%s}'

@@ -19,7 +19,7 @@ from shared.web.answers import Page, gives
 from shared.web.caller import allow
 from shared.web.command import store_of
 from shared.web.lists import paged
-from shared.web.peers import PeerUnavailable
+from shared.web.peers import PeerRefused, PeerUnavailable
 from shared.web.problem import Problem, invalid_field
 from shared.web.routes import router
 
@@ -69,6 +69,8 @@ async def _ask(request: Request, service: str, path: str) -> Any | None:
     _one_of(_others(request), service)
     try:
         return await request.app.state.peers.get(service, path)
+    except PeerRefused as refused:
+        raise refused.problem from None
     except PeerUnavailable:
         raise _unavailable(f"{service} 服务") from None
 

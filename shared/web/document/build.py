@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from shared.web.answers import Declared, Success, declared
 from shared.web.caller import PUBLIC, allowed
-from shared.web.document import commons
+from shared.web.document import commons, links
 from shared.web.document.examples import BY_NAME, example_of
 from shared.web.document.naming import operation_id
 from shared.web.routes import GuardedRoute
@@ -38,6 +38,7 @@ def document(app: FastAPI) -> Json:
             given = raw["paths"][route.path_format][method.lower()]
             operation = _Operation(route, method.lower(), given, answers, schemas)
             paths.setdefault(route.path_format, {})[method.lower()] = operation.document()
+    links.add(paths, schemas)
     components = {"schemas": schemas}
     tags = sorted({tag for item in paths.values() for operation in item.values() for tag in operation["tags"]})
     whole = {

@@ -80,6 +80,51 @@ def test_every_body_has_an_example_that_fits_it(service: str) -> None:
             fits(content["schema"], content["example"], whole)
 
 
+LINKING = 50
+"""How many links there are at least in all documents; a resource that is only told of has none."""
+
+
+def test_links_lead_to_operations_and_give_all_that_their_addresses_need() -> None:
+    followed = 0
+    for service in SERVICES:
+        whole = document(service)
+        paths = {operation["operationId"]: path for path, item in whole["paths"].items() for operation in item.values()}
+        for where, operation in operations(whole):
+            for answer in operation["responses"].values():
+                for link in answer.get("links", {}).values():
+                    followed += 1
+                    needed = set(re.findall(r"\{(\w+)\}", paths[link["operationId"]]))
+                    assert set(link["parameters"]) == needed, where
+                    examples = [content["example"] for content in answer["content"].values() if "example" in content]
+                    for expression in link["parameters"].values():
+                        assert expression.startswith("$request.path.") or found_in(examples[0], expression), where
+    assert followed > LINKING * len(SERVICES)
+
+
+def found_in(example: Any, expression: str) -> bool:
+    """Whether an answer has what an expression (`$response.body#/items/0/id`) points to, be it null."""
+    for part in expression.removeprefix("$response.body#/").split("/"):
+        if not isinstance(example, list) and part not in example:
+            return False
+        example = example[int(part)] if isinstance(example, list) else example[part]
+    return True
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_resource_that_can_be_read_is_linked_to(service: str) -> None:
+    whole = document(service)
+    linked = {
+        link["operationId"]
+        for _, operation in operations(whole)
+        for answer in operation["responses"].values()
+        for link in answer.get("links", {}).values()
+    }
+    needing = {
+        operation["operationId"] for path, item in whole["paths"].items() for operation in item.values() if "{" in path
+    }
+    assert needing - linked == set()
+
+
 def fits(schema: dict[str, Any], example: Any, whole: dict[str, Any]) -> None:
     Draft202012Validator({**schema, "components": whole["components"]}).validate(example)
 

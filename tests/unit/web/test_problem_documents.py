@@ -1,7 +1,7 @@
 """Problem documents: every kind of invalid input told in Chinese, by field, and never repeated."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -21,6 +21,7 @@ from shared.web.fields import (
     Day,
     District,
     Mobile,
+    Moment,
     Money,
     Name,
     PersonRef,
@@ -206,6 +207,11 @@ def test_what_is_right_is_taken(kind: Any, good: str) -> None:
     assert str(TypeAdapter(kind).validate_python(good)) == good
 
 
+@pytest.mark.parametrize("text", ["2025-03-03T09:00:00+08:00", "2025-03-03T01:00:00Z", "2025-03-03t01:00:00.000z"])
+def test_a_moment_is_text_of_rfc_3339(text: str) -> None:
+    assert TypeAdapter(Moment).validate_python(text) == datetime(2025, 3, 3, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(("text", "amount"), [("1800.00", "1800.00"), ("1800", "1800.00"), ("0.5", "0.50")])
 def test_money_is_text_that_becomes_exact(text: str, amount: str) -> None:
     assert str(TypeAdapter(Money).validate_python(text)) == amount
@@ -239,6 +245,15 @@ def test_money_is_text_that_becomes_exact(text: str, amount: str) -> None:
         (Money, None, "money.not_text"),
         (Area, "31011", "string_pattern_mismatch"),
         (Area, "310115\n", "string_pattern_mismatch"),
+        (Day, 0, "date_type"),
+        (Day, "0", "date_type"),
+        (Day, "2025-03-03T00:00:00Z", "date_type"),
+        (Day, "2025-02-30", "date_from_datetime_parsing"),
+        (Moment, -414, "datetime_type"),
+        (Moment, "-414", "datetime_type"),
+        (Moment, "1741000000.5", "datetime_type"),
+        (Moment, "2025-03-03 09:00:00Z", "datetime_type"),
+        (Moment, "2025-03-03T09:00:00", "timezone_aware"),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_code(kind: Any, bad: Any, code: str) -> None:

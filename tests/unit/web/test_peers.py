@@ -1,0 +1,46 @@
+"""Asking another service: what it refuses is told from what it cannot answer now."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from shared.eventstore.decider import FieldError
+from shared.runtime.settings import Settings
+from shared.web.peers import PeerRefused, Peers, PeerUnavailable
+from shared.web.problem import invalid_field
+
+
+def peers(status: int, content: bytes, media_type: str) -> Peers:
+    """Peers that have a token, and whose every question is answered so."""
+    settings = SimpleNamespace(services={"subsidy": "http://subsidy"})
+    made = Peers(cast(Settings, settings), "audit")
+    made._good_until = float("inf")
+    answer = httpx.MockTransport(
+        lambda _: httpx.Response(status, content=content, headers={"content-type": media_type})
+    )
+    made._client = httpx.AsyncClient(transport=answer)
+    return made
+
+
+async def test_a_question_that_is_wrong_is_refused_with_the_reason() -> None:
+    problem = invalid_field("query:/stream", "stream", "日志没有这个事件流")
+    content = bytes(problem.response("/v1/log/proofs").body)
+    with pytest.raises(PeerRefused) as refused:
+        await peers(422, content, "application/problem+json").get("subsidy", "/v1/log/proofs?stream=x")
+    told = refused.value.problem
+    assert (told.status, told.code, told.detail) == (422, problem.code, problem.detail)
+    assert told.fields == (FieldError("query:/stream", "stream", "日志没有这个事件流"),)
+
+
+@pytest.mark.parametrize(("status", "media_type"), [(422, "text/html"), (409, "application/problem+json"), (500, "")])
+async def test_any_other_error_is_no_answer(status: int, media_type: str) -> None:
+    with pytest.raises(PeerUnavailable) as unavailable:
+        await peers(status, b"{}", media_type).get("subsidy", "/v1/log/head")
+    assert not isinstance(unavailable.value, PeerRefused)
+
+
+@pytest.mark.parametrize(("status", "content", "answered"), [(200, b'{"a":1}', {"a": 1}), (404, b"{}", None)])
+async def test_an_answer_is_its_json_and_none_for_a_404(status: int, content: bytes, answered: Any) -> None:
+    assert await peers(status, content, "application/json").get("subsidy", "/v1/log/head") == answered
