@@ -57,7 +57,9 @@ def _of_type(schema: Json, components: Json, name: str, owner: str, depth: int) 
         case "array":
             items = schema.get("items")
             return [example_of(items, components, name, owner, depth + 1)] if items and depth < _DEPTH else []
-        case "integer" | "number":
+        case "integer":
+            return int(schema.get("minimum", 1))
+        case "number":
             return schema.get("minimum", 1)
         case "boolean":
             return True
