@@ -89,8 +89,20 @@ def _written(form: str, code: str, message: str) -> Callable[[Any, ValidatorFunc
     return check
 
 
+_NUMBERS = re.compile(r"(?<![0-9])(?:[1-9](?:[ -]?[0-9]){13,18}[Xx]?|1[3-9][0-9](?:[ -]?[0-9]{4}){2})(?![0-9])")
+"""Identity and account numbers of fourteen digits and more, and mobile numbers, spaced or not."""
+
+
+def _without_numbers(text: str) -> str:
+    if _NUMBERS.search(text):
+        raise FieldValueError("text.personal", "不能写入证件号码、手机号码或银行账号，请改写材料编号")
+    return text
+
+
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_clean)]
 Text = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_clean)]
+StaffText = Annotated[Text, AfterValidator(_without_numbers)]
+"""What staff write into an event, where it stands in clear for good: no number of a person's may be in it."""
 Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
 District = Annotated[str, AfterValidator(checked(parse_district))]
 CreditCode = Annotated[str, AfterValidator(checked(parse_credit_code))]

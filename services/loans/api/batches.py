@@ -42,7 +42,7 @@ from shared.values.ids import ConsentId, OrganisationId, PersonId, WhitelistBatc
 from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
-from shared.web.fields import Code, ConsentRef, Day, OrganisationRef, PersonRef, Text
+from shared.web.fields import Code, ConsentRef, Day, OrganisationRef, PersonRef, StaffText
 from shared.web.lists import page
 from shared.web.problem import invalid_field, of_rejection
 from shared.web.routes import Body, router
@@ -69,7 +69,7 @@ class NewBatch(Body):
 
 class Decision(Body):
     decision: Literal["approve", "reject"]
-    reasons: Annotated[tuple[Text, ...], Field(max_length=20)] = ()
+    reasons: Annotated[tuple[StaffText, ...], Field(max_length=20)] = ()
 
 
 # -- recommendation ---------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from shared.values.calendar import shanghai_date
 from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
-from shared.web.fields import Text
+from shared.web.fields import StaffText
 from shared.web.lists import page
 from shared.web.problem import of_rejection
 from shared.web.routes import Body, router
@@ -38,7 +38,7 @@ READERS = ("bank:*", "carrier:*", "district:*/*", "city", "auditor")
 class Reason(Body):
     """`reason` is kept on record; neither banks nor messages show it."""
 
-    reason: Text
+    reason: StaffText
 
 
 @api.post("/whitelist/entries/{entry_id}:suspend", summary="暂停一条白名单记录")

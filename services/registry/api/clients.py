@@ -35,7 +35,7 @@ from shared.values.ids import new_id, uuid7
 from shared.web.answers import carries_out, gives, lists, shows
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
-from shared.web.fields import Name, Text
+from shared.web.fields import Name, StaffText
 from shared.web.lists import page
 from shared.web.problem import FieldValueError, of_rejection
 from shared.web.routes import Body, router
@@ -74,13 +74,13 @@ class NewKey(Body):
 
 
 class Suspension(Body):
-    reason: Text
+    reason: StaffText
 
 
 class Resumption(Body):
     """`reason`: why the client may be let in again."""
 
-    reason: Text
+    reason: StaffText
 
 
 class SignatureKey(msgspec.Struct, frozen=True):

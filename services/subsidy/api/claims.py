@@ -34,7 +34,7 @@ from shared.web.answers import carries_out, lists, shows
 from shared.web.behalf import OnBehalfOf, acting_for, ensure_theirs, not_theirs
 from shared.web.caller import Caller, allow, caller_of
 from shared.web.command import command, current, store_of, unknown, viewed
-from shared.web.fields import Code, Text
+from shared.web.fields import Code, StaffText
 from shared.web.lists import page
 from shared.web.problem import Problem, invalid_field, of_rejection
 from shared.web.routes import Body, router
@@ -59,12 +59,12 @@ class EvidenceChecked(Body):
 
 class Review(Body):
     decision: Literal["approve", "reject", "request_correction"]
-    reasons: Annotated[tuple[Text, ...], Field(max_length=20)] = ()
+    reasons: Annotated[tuple[StaffText, ...], Field(max_length=20)] = ()
 
 
 class Approval(Body):
     decision: Literal["approve", "reject"]
-    reasons: Annotated[tuple[Text, ...], Field(max_length=20)] = ()
+    reasons: Annotated[tuple[StaffText, ...], Field(max_length=20)] = ()
 
 
 class Lifting(Body):

@@ -23,7 +23,7 @@ from shared.values.personal import Clear
 from shared.web.answers import carries_out
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, unknown
-from shared.web.fields import ClaimRef, Code, Text
+from shared.web.fields import ClaimRef, Code, StaffText, Text
 from shared.web.routes import Body, router
 
 api = router("公示")
@@ -39,7 +39,7 @@ class NewObjection(Body):
 
 class ObjectionDecision(Body):
     upheld: Annotated[bool, Field(strict=True)]
-    reasons: Text
+    reasons: StaffText
 
 
 @api.post(

@@ -25,6 +25,7 @@ from shared.web.fields import (
     Money,
     Name,
     PersonRef,
+    StaffText,
     Text,
 )
 from shared.web.problem import MEDIA_TYPE, FieldValueError, Problem, invalid_field, of_rejection, of_validation
@@ -199,6 +200,7 @@ UUID7 = "0195a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"
         (CreditCode, "91350100M000100Y43"),
         (Mobile, "13800138000"),
         (AccountNumber, "6222021001116245702"),
+        (StaffText, "2025年3月3日的材料（DA-2025-000123）金额1800.00元，与证书SH2025-D1-000001不符"),
         (Area, "310115"),
         (Day, "2025-03-03"),
     ],
@@ -228,6 +230,11 @@ def test_money_is_text_that_becomes_exact(text: str, amount: str) -> None:
         (Name, "欧\n阳", "text.form"),
         (Name, "欧" * 201, "string_too_long"),
         (Text, "\x00", "text.form"),
+        (StaffText, "身份证310101199001011234不符", "text.personal"),
+        (StaffText, "身份证 310101 19900101 123X", "text.personal"),
+        (StaffText, "电话13812345678", "text.personal"),
+        (StaffText, "电话 138-1234-5678", "text.personal"),
+        (StaffText, "账号6222021001116245702", "text.personal"),
         (Code, "-x", "string_pattern_mismatch"),
         (Code, "a b", "string_pattern_mismatch"),
         (Code, "a\n", "string_pattern_mismatch"),
