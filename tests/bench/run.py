@@ -8,7 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import append, claims, command, edge, fold, sequenced, signatures, volume, warm_start, whitelist
+from tests.bench import (
+    append,
+    claims,
+    command,
+    edge,
+    fold,
+    sequenced,
+    signatures,
+    simulation,
+    volume,
+    warm_start,
+    whitelist,
+)
 
 Measure = Callable[[Path, int], dict[str, float]]
 
@@ -21,6 +33,7 @@ SCENES: dict[str, Measure] = {
     "command": command.measure,
     "fold": fold.measure,
     "sequenced": sequenced.measure,
+    "simulation": simulation.measure,
     "warm_start": warm_start.measure,
 }
 ON_DEMAND: dict[str, Measure] = {"volume": volume.measure}
