@@ -11,6 +11,7 @@ from services.subsidy.api import (
     policies,
     public_notices,
     retentions,
+    screenings,
     simulations,
     submission,
 )
@@ -42,6 +43,7 @@ DEFINITION = ServiceDefinition(
     routers=(
         submission.api,
         claims.api,
+        screenings.api,
         bulk_decisions.api,
         notices.api,
         objections.api,
