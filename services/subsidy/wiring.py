@@ -11,6 +11,8 @@ from services.subsidy.api import (
     policies,
     public_notices,
     retentions,
+    screenings,
+    simulations,
     submission,
 )
 from services.subsidy.api.claim_view import CLAIM_VIEW
@@ -27,6 +29,8 @@ from services.subsidy.intake.facts import LISTENS
 from services.subsidy.processes import claim_processes, clocks, elsewhere, rescreening
 from services.subsidy.processes.parts import Outside
 from services.subsidy.processes.rescreening import RESCREENING, rescreen
+from services.subsidy.processes.simulation import SIMULATION, simulate
+from services.subsidy.projections.snapshots import snapshots
 from shared.eventstore.listing import Lister
 from shared.runtime.definition import ServiceDefinition
 from shared.runtime.serve import serve as run
@@ -39,15 +43,17 @@ DEFINITION = ServiceDefinition(
     routers=(
         submission.api,
         claims.api,
+        screenings.api,
         bulk_decisions.api,
         notices.api,
         objections.api,
         payments.api,
         policies.api,
+        simulations.api,
         public_notices.api,
         retentions.api,
     ),
-    listing_version=2,
+    listing_version=3,
     listers=(
         Lister("claim", CLAIM, listed_claim),
         Lister("notice", NOTICE, listed_notice),
@@ -55,6 +61,7 @@ DEFINITION = ServiceDefinition(
         Lister("budget", BUDGET_LINE, listed_budget),
         Lister("payment-batch", PAYMENT_BATCH, listed_batch),
     ),
+    projections=lambda types: (snapshots(types),),
     views=(CLAIM_VIEW,),
     sources=("registry", "training"),
     listens=LISTENS,
@@ -66,7 +73,10 @@ DEFINITION = ServiceDefinition(
     ),
     upcasts=UPCASTS,
     outside=lambda around: Outside(around.store, around.peers, around.operations),
-    long_work=lambda around: {RESCREENING: partial(rescreen, around.store)},
+    long_work=lambda around: {
+        RESCREENING: partial(rescreen, around.store),
+        SIMULATION: partial(simulate, around.store),
+    },
 )
 
 

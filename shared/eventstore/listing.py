@@ -9,7 +9,8 @@ import asyncpg
 import msgspec
 
 from shared.eventstore.decider import Aggregate
-from shared.eventstore.projections import LISTING, follower_of
+from shared.eventstore.follower import Apply
+from shared.eventstore.projections import LISTING, Projection, follower_of
 from shared.eventstore.reader import Sequenced
 from shared.eventstore.record import EventTypes
 
@@ -67,6 +68,15 @@ class ListingProjection:
         )
 
 
+def listing(listers: Sequence[Lister], types: EventTypes, version: int) -> Projection:
+    """The lists as a projection."""
+
+    def apply(build: int) -> Apply:
+        return ListingProjection(listers, types, build).apply
+
+    return Projection(LISTING, version, apply, "forget_retired_listing")
+
+
 class Page(NamedTuple):
     items: list[bytes]
     next: str | None
@@ -101,8 +111,8 @@ async def caught_up(pool: asyncpg.Pool, token: str, seconds: float) -> bool:
     return False
 
 
-async def shows_what_is_there(pool: asyncpg.Pool, seconds: float) -> bool:
-    """Wait until lists show everything that is committed now; False when time ran out."""
+async def shows_what_is_there(pool: asyncpg.Pool, seconds: float, projection: str = LISTING) -> bool:
+    """Wait until lists, or another projection, show all that is committed now; False when time ran out."""
     newest = await pool.fetchval("select max(seq) from unsequenced")
     deadline = asyncio.get_running_loop().time() + seconds
     head: int | None = None
@@ -112,7 +122,7 @@ async def shows_what_is_there(pool: asyncpg.Pool, seconds: float) -> bool:
         if head is not None and await pool.fetchval(
             "select c.position >= $1 from projection_build b join checkpoint c on c.reader = $3 || b.build"
             " where b.name = $2 and b.state = 'live'",
-            *(head, LISTING, follower_of(LISTING)),
+            *(head, projection, follower_of(projection)),
         ):
             return True
         await asyncio.sleep(0.02)

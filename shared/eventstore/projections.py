@@ -1,11 +1,12 @@
 """Builds of projections: a new one is made beside the live one, and takes its place when it has caught up.
 
-`listing` is asynchronous: a build is followed from position 0 while the live one goes on. `limits` and `rows` are
-written by `append` itself: they are made again from the events and the live tables mended (`derived.py`).
+`listing`, and what read models of its own a service has, are asynchronous: a build is followed from position 0 while
+the live one goes on. `limits` and `rows` are written by `append` itself: they are made again from the events and the
+live tables mended (`derived.py`).
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -20,12 +21,25 @@ from shared.eventstore.reader import LogReader
 LISTING = "listing"
 LIMITS = "limits"
 ROWS = "rows"
-NAMES = (LISTING, LIMITS, ROWS)
+INLINE = (LIMITS, ROWS)
 
 LOOK_SECONDS = 0.5
 RETIRED_ROWS = 5000
 
 log = structlog.get_logger(__name__)
+
+
+class Projection(NamedTuple):
+    """A read model that follows the log.
+
+    `apply(build)` writes the rows of a build; `version` is that of the code behind it, raised with any change of what
+    it writes. `forget` names the SQL function that takes away at most so many rows of retired builds.
+    """
+
+    name: str
+    version: int
+    apply: Callable[[int], Apply]
+    forget: str
 
 
 class Build(NamedTuple):
@@ -39,10 +53,6 @@ class Build(NamedTuple):
     switched_at: datetime | None
     mended: int | None
     position: int
-
-    @property
-    def live_listing(self) -> bool:
-        return self.name == LISTING and self.state == "live"
 
 
 def follower_of(name: str, build: int | None = None) -> str:
@@ -87,21 +97,14 @@ class Builder:
     """Follows the builds that this code can write, and makes the switches. Runs in every worker."""
 
     def __init__(
-        self,
-        pool: asyncpg.Pool,
-        reader: LogReader,
-        version: int,
-        listing: Callable[[int], Apply] | None,
-        derived: Derived,
+        self, pool: asyncpg.Pool, reader: LogReader, projections: Sequence[Projection], derived: Derived
     ) -> None:
-        """`listing(build)` is the `apply` of a build of the lists, `version` that of the code behind it."""
         self._pool = pool
         self._reader = reader
-        self._version = version
-        self._listing = listing
+        self._projections = {projection.name: projection for projection in projections}
         self._derived = derived
         self._lease = Lease(pool, "builder")
-        self._following: dict[int, asyncio.Task[None]] = {}
+        self._following: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._mending: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -124,33 +127,38 @@ class Builder:
         if self._mending is not None and self._mending.done():
             mending, self._mending = self._mending, None
             await mending
-        if self._listing is not None:
-            await self._follow([build for build in found if build.name == LISTING and build.version == self._version])
+        await self._follow([build for build in found if self._writes(build)])
         if await self._lease.held() is None:
             return
         for build in found:
-            if build.state == "building" and build.name == LISTING and build.version == self._version:
+            known = self._projections.get(build.name)
+            if build.state == "building" and self._writes(build):
                 await self._switch(build)
-            elif build.state == "building" and build.name in (LIMITS, ROWS) and self._mending is None:
+            elif build.state == "building" and build.name in INLINE and self._mending is None:
                 self._mending = asyncio.create_task(self._mend(build))
-            elif build.state == "live" and build.name == LISTING and build.version < self._version:
-                await request_build(self._pool, LISTING, self._version)
-        await self._pool.execute("select forget_retired_listing($1)", RETIRED_ROWS)
+            elif build.state == "live" and known is not None and build.version < known.version:
+                await request_build(self._pool, build.name, known.version)
+        for projection in self._projections.values():
+            await self._pool.execute(f"select {projection.forget}($1)", RETIRED_ROWS)
+
+    def _writes(self, build: Build) -> bool:
+        """Whether this code is the one that can write a build."""
+        known = self._projections.get(build.name)
+        return known is not None and known.version == build.version
 
     async def _follow(self, wanted: Sequence[Build]) -> None:
         """Have a follower for each of these builds and for no other."""
-        assert self._listing is not None
-        numbers = {build.build for build in wanted}
-        for number in numbers - self._following.keys():
-            name = follower_of(LISTING, number)
-            follower = Follower(self._pool, self._reader, name, self._listing(number))
-            self._following[number] = asyncio.create_task(follower.run(), name=name)
+        numbers = {(build.name, build.build) for build in wanted}
+        for name, number in numbers - self._following.keys():
+            reader = follower_of(name, number)
+            follower = Follower(self._pool, self._reader, reader, self._projections[name].apply(number))
+            self._following[name, number] = asyncio.create_task(follower.run(), name=reader)
         await self._stop(self._following.keys() - numbers)
         for task in self._following.values():
             if task.done():
                 task.result()
 
-    async def _stop(self, numbers: Sequence[int] | set[int]) -> None:
+    async def _stop(self, numbers: Iterable[tuple[str, int]]) -> None:
         tasks = [self._following.pop(number) for number in numbers]
         for task in tasks:
             task.cancel()
@@ -159,14 +167,14 @@ class Builder:
     async def _switch(self, build: Build) -> None:
         """Make a build the live one, if it shows at least what the live one shows."""
         async with self._pool.acquire() as connection, connection.transaction():
-            # The lock keeps the live build where it is, so that no list goes back behind what it has shown.
+            # The lock keeps the live build where it is, so that nothing goes back behind what it has shown.
             shown: int | None = await connection.fetchval(
                 "select c.position from projection_build b join checkpoint c on c.reader = $1 || b.build"
                 " where b.name = $2 and b.state = 'live' for update of c",
-                *(follower_of(LISTING), LISTING),
+                *(follower_of(build.name), build.name),
             )
             reached: int | None = await connection.fetchval(
-                "select position from checkpoint where reader = $1", follower_of(LISTING, build.build)
+                "select position from checkpoint where reader = $1", follower_of(build.name, build.build)
             )
             if reached is None or reached < (shown or 0) or not await _make_live(connection, build):
                 return

@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from shared.eventstore.decider import Aggregate, Upcast
 from shared.eventstore.listing import Lister
 from shared.eventstore.process import Process
+from shared.eventstore.projections import Projection
+from shared.eventstore.record import EventTypes
 from shared.eventstore.store import Store
 from shared.eventstore.work import View
 from shared.messaging.heads import HeadEffect
@@ -56,6 +58,8 @@ class ServiceDefinition:
     listers: Sequence[Lister] = ()
     listing_version: int = 1
     """Raised with any change of what `listers` show: the lists are then built anew beside the live ones."""
+    projections: Callable[[EventTypes], Sequence[Projection]] = field(default=lambda types: ())
+    """Read models of the service's own beside the lists; each needs its row in `projection_build`."""
     upcasts: Sequence[Upcast] = ()
     """How events of older versions are read as those of newer ones."""
     views: Sequence[View[Any]] = ()

@@ -54,18 +54,20 @@ COLUMNS = ", ".join(Operation._fields)
 
 
 class Progress:
-    """What the work of one operation tells of itself; written at most twice a second."""
+    """What the work of one operation, by its id, tells of itself; written at most twice a second."""
 
     def __init__(self, pool: asyncpg.Pool, id: str) -> None:
         self._pool = pool
-        self._id = id
+        self.operation = id
         self._written_at = 0.0
 
     async def tell(self, done: int, total: int | None = None) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._written_at >= LOOK_SECONDS:
             self._written_at = now
-            await self._pool.execute("update operation set done = $2, total = $3 where id = $1", self._id, done, total)
+            await self._pool.execute(
+                "update operation set done = $2, total = $3 where id = $1", self.operation, done, total
+            )
 
 
 LongWork = Callable[[bytes, Progress], Awaitable[Any | Rejection]]

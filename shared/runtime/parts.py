@@ -11,9 +11,9 @@ import msgspec
 import structlog
 
 from shared.eventstore.derived import Derived
-from shared.eventstore.follower import Apply, Follower, read_checkpoint
+from shared.eventstore.follower import Follower, read_checkpoint
 from shared.eventstore.interruptions import DATABASE
-from shared.eventstore.listing import ListingProjection
+from shared.eventstore.listing import listing
 from shared.eventstore.needs import IdempotencyKey
 from shared.eventstore.process import Reactor
 from shared.eventstore.projections import Builder, builds, follower_of
@@ -90,6 +90,8 @@ class Parts:
             self.pool, definition.aggregates, keyring, upcasts=definition.upcasts, views=definition.views
         )
         self.derived = Derived(self.pool, self.store.types, definition.limits_apart)
+        lists = (listing(definition.listers, self.store.types, definition.listing_version),)
+        self.projections = (*(lists if definition.listers else ()), *definition.projections(self.store.types))
         self.vault = Vault(self.pool, master, (*WRAPPED, *definition.wrapped))
         self.operations = Operations(self.pool)
         around = Surroundings(self.store, self.peers, settings, self.operations)
@@ -125,7 +127,7 @@ class Parts:
         self._spawn("heads", heads.run())
         self._spawn("signer", HeadSigner(self.pool, self.reader, self.signer, heads.wake).run())
         self._spawn("sweeper", self._sweep())
-        self._spawn("builder", self._builder().run())
+        self._spawn("builder", Builder(self.pool, self.reader, self.projections, self.derived).run())
         self._spawn("operations", self.operations.run())
         if definition.processes:
             reactor = Reactor(self.store, definition.processes, self.outside)
@@ -145,16 +147,6 @@ class Parts:
         if definition.heads is not None:
             seen = HeadConsumer(self.pool, definition.heads, definition.sources, self.settings.kafka)
             self._spawn("head_consumer", seen.run())
-
-    def _builder(self) -> Builder:
-        definition, types = self.definition, self.store.types
-
-        def listing(build: int) -> Apply:
-            return ListingProjection(definition.listers, types, build).apply
-
-        return Builder(
-            self.pool, self.reader, definition.listing_version, listing if definition.listers else None, self.derived
-        )
 
     async def _sweep(self) -> None:
         """Forget stored answers and destroy master keys whose time is over."""
@@ -230,8 +222,9 @@ class Parts:
         )
         applied = await pool.fetch("select source, log_id, watermark from applied where consumer = $1", CONSUMER)
         followers = {RELAY: await read_checkpoint(pool, RELAY)}
-        if self.definition.listers:
-            followers |= {follower_of(b.name, b.build): b.position for b in await builds(pool) if b.live_listing}
+        followed = {projection.name for projection in self.projections}
+        live = [build for build in await builds(pool) if build.state == "live" and build.name in followed]
+        followers |= {follower_of(build.name, build.build): build.position for build in live}
         if self.definition.processes:
             followers[PROCESSES] = await read_checkpoint(pool, PROCESSES)
         clock = row["clock"]

@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from shared.eventstore.projections import LISTING, NAMES, builds, request_build
+from shared.eventstore.projections import INLINE, builds, request_build
 from shared.runtime.parts import Parts
 from shared.web.answers import Page, gives
 from shared.web.caller import allow
@@ -69,10 +69,10 @@ def projections(parts: Parts) -> APIRouter:
     @gives(BuildRequested, headers=("Location",))
     async def rebuild(projection: str) -> Response:
         """A build that is already on its way is answered again."""
-        if projection not in NAMES or (projection == LISTING and not parts.definition.listers):
-            raise Problem(404, "not_found", f"本服务没有这个投影，可重建的有：{'、'.join(NAMES)}")
-        version = parts.definition.listing_version if projection == LISTING else 1
-        build = await request_build(parts.pool, projection, version)
+        versions = {item.name: item.version for item in parts.projections} | dict.fromkeys(INLINE, 1)
+        if projection not in versions:
+            raise Problem(404, "not_found", f"本服务没有这个投影，可重建的有：{'、'.join(versions)}")
+        build = await request_build(parts.pool, projection, versions[projection])
         body = msgspec.json.encode(BuildRequested(projection, build))
         return Response(body, 202, media_type="application/json", headers={"Location": "/v1/projections"})
 

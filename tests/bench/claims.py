@@ -3,15 +3,17 @@
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
-import msgspec
-
+from services.subsidy.wiring import DEFINITION
+from shared.eventstore.store import Store
+from shared.runtime.parts import open_pool
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
+from tests.bench.kernel import put_policy_in_force as in_force
 from tests.bench.load import rendered, run
 from tests.bench.rounds import median, ratio
 from tests.bench.scene import Scene, scene
 from tests.bench.submissions import put_facts, submissions
 
-POLICY = Path(__file__).parents[2] / "services/subsidy/policies/training-fee-subsidy-2023.json"
 CONNECTIONS = 64
 REQUESTS = 3000
 WARM_UP = 1000
@@ -49,11 +51,7 @@ async def measure(directory: Path, rounds: int) -> dict[str, float]:
 
 
 async def put_policy_in_force(place: Scene) -> None:
-    policy = msgspec.json.decode(POLICY.read_bytes())
-    async with httpx.AsyncClient(base_url=place.url, trust_env=False) as http:
-        for role, path, body in (
-            ("policy", "/v1/policies", policy),
-            ("policy/approver", f"/v1/policies/{policy['programme']}/{policy['version']}:activate", None),
-        ):
-            headers = {"authorization": f"Bearer {place.tokens[role]}"}
-            (await http.post(path, json=body, headers=headers)).raise_for_status()
+    """Straight into the service's store: the role `api` carries out no simulation."""
+    async with await open_pool(place.database) as pool:
+        keyring = Keyring(FileMasterKey(place.settings.secret(place.service, "master.key")))
+        await in_force(Store(pool, DEFINITION.aggregates, keyring))

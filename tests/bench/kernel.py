@@ -5,18 +5,26 @@ import gc
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
-import msgspec
 import uvloop
 
 from deploy.local.migrations import migrate
 from deploy.local.postgres import PostgresServer, running_postgres
 from deploy.local.settings import CLOCK_START
-from services.subsidy.domain.policy import PROGRAMME, ActivatePolicy, DraftPolicy, decide, stream_of
-from services.subsidy.domain.policy_version import PolicyVersion
+from services.subsidy.domain.policy import (
+    PROGRAMME,
+    ActivatePolicy,
+    DraftPolicy,
+    PolicyCommand,
+    PolicySimulated,
+    RecordSimulation,
+    decide,
+    stream_of,
+)
 from services.subsidy.wiring import DEFINITION
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
@@ -30,8 +38,8 @@ from shared.runtime.serve import spare_the_collector
 from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
 from tests.bench import peer
-from tests.bench.claims import POLICY
 from tests.bench.endpoints import Asked
+from tests.bench.pasts import policy
 
 AT_ONCE = 64
 
@@ -76,7 +84,7 @@ async def opened(server: PostgresServer, database: str, master_key: Path) -> Asy
         store = Store(pool, DEFINITION.aggregates, Keyring(FileMasterKey(master_key)))
         reader = LogReader(pool)
         await reader.start()
-        await _put_policy_in_force(store)
+        await put_policy_in_force(store)
         with _collector_spared():
             yield Kernel(server, dsn, pool, store, reader, Sequencer(pool, store.appended, reader.advance))
 
@@ -99,12 +107,20 @@ def _collector_spared() -> Iterator[None]:
         gc.unfreeze()
 
 
-async def _put_policy_in_force(store: Store) -> None:
-    policy = msgspec.json.decode(POLICY.read_bytes(), type=PolicyVersion)
-    stream = stream_of(policy.programme)
-    for wanted in (DraftPolicy(policy, "drafter"), ActivatePolicy(policy.version, "approver")):
+async def put_policy_in_force(store: Store) -> None:
+    """The shipped version of the training-fee subsidy, drafted, simulated over no claims, and activated."""
+    version = policy()
+    stream = stream_of(version.programme)
+    nobody = PolicySimulated(
+        version.programme, version.version, "opn_bench", 0, 0, 0, Decimal(0), Decimal(0), simulated_by="drafter"
+    )
+    for wanted in (
+        DraftPolicy(version, "drafter"),
+        RecordSimulation(nobody),
+        ActivatePolicy(version.version, "approver"),
+    ):
 
-        def handle(work: Work, wanted: DraftPolicy | ActivatePolicy = wanted) -> Answer | Rejection:
+        def handle(work: Work, wanted: PolicyCommand = wanted) -> Answer | Rejection:
             decision = decide(wanted, work.state(PROGRAMME, stream))
             if isinstance(decision, Rejection):
                 return decision

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -40,9 +41,9 @@ from shared.values.ids import (
 )
 from shared.values.personal import Clear
 from shared.vault.keys import seal
-from tests.bench.claims import POLICY
 from tests.bench.submissions import DISTRICT, ISSUED_ON, SINCE
 
+POLICY = Path(__file__).parents[2] / "services/subsidy/policies/training-fee-subsidy-2023.json"
 TYPES = EventTypes([CLAIM])
 NOW = datetime(2025, 3, 3, 1, tzinfo=UTC)
 EVENT_COLUMNS = (
@@ -75,7 +76,7 @@ def past(version: PolicyVersion) -> tuple[ClaimId, list[ClaimEvent]]:
     """A new claim's id, and its events up to the payment."""
     claim, person = ClaimId(new_id("clm", uuid7())), PersonId(new_id("per", uuid7()))
     notice, batch = NoticeId(new_id("ntc", uuid7())), PaymentBatchId(new_id("pay", uuid7()))
-    today, amount = NOW.date(), Decimal("1800.00")
+    today, amount, project = NOW.date(), Decimal("1800.00"), ProjectId(new_id("prj", uuid7()))
     submitted = ClaimSubmitted(
         claim_id=claim,
         programme=version.programme,
@@ -83,7 +84,8 @@ def past(version: PolicyVersion) -> tuple[ClaimId, list[ClaimEvent]]:
         organisation_id=OrganisationId(new_id("org", uuid7())),
         certificate_id=CertificateId(new_id("crt", uuid7())),
         certificate_no=f"SH2025-B-{uuid7().hex[-16:]}",
-        project_id=ProjectId(new_id("prj", uuid7())),
+        project_id=project,
+        entitlement=f"{version.programme}/{project}",
         institution_id=InstitutionId(new_id("ins", uuid7())),
         review_district=DISTRICT,
         channel="app",
@@ -94,7 +96,7 @@ def past(version: PolicyVersion) -> tuple[ClaimId, list[ClaimEvent]]:
     )
     return claim, [
         submitted,
-        screened(version, facts()),
+        screened(version, facts(), today),
         PayeeChecked(matches=True, account=1),
         ClaimReviewed("reviewer", "材料齐全", today + timedelta(1)),
         ClaimApproved("approver", version.version, amount, f"{version.programme}/2025", today + timedelta(2)),

@@ -17,6 +17,7 @@ from tests.bench import (
     refusals,
     sequenced,
     signatures,
+    simulation,
     volume,
     warm_start,
     whitelist,
@@ -34,6 +35,7 @@ SCENES: dict[str, Measure] = {
     "command": command.measure,
     "fold": fold.measure,
     "sequenced": sequenced.measure,
+    "simulation": simulation.measure,
     "warm_start": warm_start.measure,
 }
 ON_DEMAND: dict[str, Measure] = {"volume": volume.measure}

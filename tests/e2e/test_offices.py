@@ -193,7 +193,11 @@ async def test_a_class_that_one_body_evaluates_is_closed_to_the_other(
 
 WRITES = {
     "auditor": set[str](),
-    "policy": {"/v1/policies", "/v1/policies/{programme}/{version}:activate"},
+    "policy": {
+        "/v1/policies",
+        "/v1/policies/{programme}/{version}:activate",
+        "/v1/policies/{programme}/{version}:simulate",
+    },
     "policy/approver": {"/v1/policies/{programme}/{version}:activate"},
     "finance/maker": {"/v1/payment-batches", "/v1/payment-batches/{batch_id}/results"},
     "finance/releaser": {"/v1/payment-batches/{batch_id}:release", "/v1/payment-batches/{batch_id}/results"},

@@ -17,6 +17,7 @@ import pytest
 from deploy.local import ports, stack
 from deploy.local.client import Client
 from deploy.local.clock import advance, now_of, progress_of, settle
+from deploy.local.demo import setting
 from deploy.local.endpoints import Endpoints
 from deploy.local.plan import StackOptions
 from services.subsidy.policies import shipped
@@ -107,7 +108,7 @@ def version(name: str) -> dict[str, Any]:
 async def put_in_force(client: Client, policy: dict[str, Any]) -> None:
     name = f"{policy['programme']}/{policy['version']}"
     await client.post("policy", "subsidy", "/v1/policies", policy, step=f"draft/{name}")
-    await client.post("policy/approver", "subsidy", f"/v1/policies/{name}:activate", step=f"activate/{name}")
+    await setting.put_in_force(client, name)
 
 
 async def shown(call: Caller, claim_id: str) -> dict[str, Any]:
@@ -141,8 +142,7 @@ async def test_a_district_adds_a_programme_of_its_own_and_pays_it_without_code(
     assert (foreign.status_code, foreign.json()["code"]) == (403, "not_your_district")
     drafted = await call.post(approver, "subsidy", "/v1/policies", PROTOTYPE)
     assert drafted.status_code == 201, drafted.text
-    act = f"/v1/policies/{PROTOTYPE['programme']}/{PROTOTYPE['version']}:activate"
-    assert (await call.post("policy/approver", "subsidy", act)).status_code == 200
+    await setting.put_in_force(client, f"{PROTOTYPE['programme']}/{PROTOTYPE['version']}")
     await budget(call, PROTOTYPE["programme"], now.year)
 
     (person,) = await trained(client, directory, now, 1, 1)
@@ -240,8 +240,9 @@ async def test_claims_of_the_unconfirmed_successor_wait_and_are_screened_again_b
     confirmed["examples"] = []
     overlapping = {**confirmed, "version": "2026-2", "supersedes": []}
     await client.post("policy", "subsidy", "/v1/policies", overlapping, step="draft/overlapping")
-    name = "/v1/policies/training-fee-subsidy"
-    refused = await call.post("policy/approver", "subsidy", f"{name}/2026-2:activate")
+    await setting.simulated(client, "training-fee-subsidy/2026-2")
+    activate = "/v1/policies/training-fee-subsidy/2026-2:activate"
+    refused = await call.post("policy/approver", "subsidy", activate)
     assert (refused.status_code, refused.json()["code"]) == (409, "policy_overlap")
     await put_in_force(client, confirmed)
     await settle(client)
@@ -260,6 +261,6 @@ async def test_claims_of_the_unconfirmed_successor_wait_and_are_screened_again_b
         "active",
         "superseded",
         "active",
-        "draft",
+        "simulated",
     ]
     assert await broken(client, directory) == []

@@ -17,7 +17,9 @@ LOOK_SECONDS = 0.3
 
 def rebuild(
     service: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(SERVICES))],
-    projection: Annotated[str, typer.Argument(metavar="PROJECTION", help="listing, limits or rows.")],
+    projection: Annotated[
+        str, typer.Argument(metavar="PROJECTION", help="listing, limits or rows; of subsidy also snapshots.")
+    ],
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Build a projection from position 0 while the live one goes on, and switch to it when it has caught up."""

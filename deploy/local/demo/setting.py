@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 
 from deploy.local.client import Client
+from deploy.local.failures import StackFailed
 from shared.testing.city import City
 
 POLICIES = Path(__file__).parents[3] / "services/subsidy/policies"
 PROGRAMME = "training-fee-subsidy"
 QUALIFIED_FROM, QUALIFIED_UNTIL = date(2023, 5, 1), date(2030, 12, 31)
 BUDGET = "1000000.00"
+LOOK_SECONDS = 0.1
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -92,7 +94,30 @@ async def _policies_and_budget(client: Client, year: int) -> None:
         name = f"{policy['programme']}/{policy['version']}"
         await client.post("policy", "subsidy", "/v1/policies", policy, step=f"setting/policy/{name}")
         if policy["parameters"]["amount"] is not None:
-            act = f"/v1/policies/{name}:activate"
-            await client.post("policy/approver", "subsidy", act, step=f"setting/policy/{name}/activate")
+            await put_in_force(client, name)
     budget = {"programme": PROGRAMME, "year": year, "amount": BUDGET}
     await client.post("city", "subsidy", "/v1/budgets", budget, step=f"setting/budget/{year}")
+
+
+async def put_in_force(client: Client, version: str) -> None:
+    """Have a policy version put in force, by another person; one that was not simulated yet is simulated first."""
+    act, step = f"/v1/policies/{version}:activate", f"setting/policy/{version}/activate"
+    answer = await client.post("policy/approver", "subsidy", act, step=step, expect=(409,))
+    if answer.code == "policy_not_simulated":
+        await simulated(client, version)
+        await client.post("policy/approver", "subsidy", act, step=step)
+    elif answer.status == 409:
+        raise StackFailed(f"{version} cannot be put in force: {answer.code}")
+
+
+async def simulated(client: Client, version: str) -> None:
+    """Have a policy version run over all claims there are, and wait for the result."""
+    act = f"/v1/policies/{version}:simulate"
+    asked = await client.post("policy", "subsidy", act, step=f"setting/policy/{version}/simulate")
+    while True:
+        operation = (await client.get("policy", "subsidy", f"/v1/operations/{asked.id}")).body
+        if operation["status"] == "succeeded":
+            return
+        if operation["status"] == "failed":
+            raise StackFailed(f"the simulation of {version} failed: {operation['problem']}")
+        await asyncio.sleep(LOOK_SECONDS)

@@ -45,7 +45,10 @@ class PolicyDocument(BaseModel):
 
 
 class ShownVersion(msgspec.Struct, frozen=True):
-    """`amount` in CNY, null while it is not set. `provisional`: its claims wait for a confirmed version."""
+    """`amount` in CNY, null while it is not set. `provisional`: its claims wait for a confirmed version.
+
+    `simulation_id`: the latest simulation, under `…/simulations/{id}`; without one nobody puts the version in force.
+    """
 
     version: str
     title: str
@@ -57,6 +60,7 @@ class ShownVersion(msgspec.Struct, frozen=True):
     effective_from: date
     effective_until: date
     amount: Decimal | None
+    simulation_id: str | None
 
 
 class ShownProgramme(msgspec.Struct, frozen=True):
@@ -81,6 +85,7 @@ def shown(id: str, programme: Programme) -> ShownProgramme:
                 item.policy.effective_from,
                 item.policy.effective_until,
                 item.policy.parameters.amount,
+                item.simulation_id,
             )
             for item in programme.versions.values()
         ),
@@ -119,7 +124,7 @@ async def draft(request: Request, body: PolicyDocument) -> Response:
 @api.post(
     "/policies/{programme}/{version}:activate",
     summary="批准政策版本生效",
-    description="由建立人以外的另一人批准。与生效中版本的有效期重叠时，须写明替代哪个版本；等待中的申请随即重新初筛。",
+    description="由建立人以外的另一人批准，批准前须先试算。与生效中版本的有效期重叠时，须写明替代哪个版本；等待中的申请随即重新初筛。",
 )
 @allow("policy", "policy/approver")
 @carries_out(ShownProgramme)

@@ -68,3 +68,12 @@ FACTS: dict[str, Fact] = {
     "organisation_registered_on": Fact("date", "organisation", "组织登记日期"),
 }
 """The facts that a rule may name. What the claimant states is named `evidence.<name>`."""
+
+LOOKED_AT: dict[str, Fact] = {
+    "roles": Fact("text", "organisation", "在创业组织中的角色"),
+    "categories": Fact("text", "person", "身份类别"),
+    "places_held": Fact("count", "claim", "此前已享受和在办的次数"),
+    "project_held_by": Fact("text", "claim", "同一项目的其他申请"),
+    "payee_matches": Fact("flag", "person", "收款账户为本人账户"),
+}
+"""The facts that words of the vocabulary look at by themselves; no rule names them."""

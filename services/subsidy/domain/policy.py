@@ -24,7 +24,10 @@ class PolicyDrafted(Event, frozen=True, tag="subsidy.PolicyDrafted.v2"):
 
 
 class PolicySimulated(Event, frozen=True, tag="subsidy.PolicySimulated.v1"):
-    """The draft was run over the claims there were: how many would gain, lose, and what it would cost (CNY)."""
+    """The version was run over the claims there were: how many would gain, lose, and what it would cost (CNY).
+
+    `paid_now`: what the claims cost as they stand, `paid_then`: what they would cost; see `simulation.py`.
+    """
 
     programme: str
     version: str
@@ -157,6 +160,17 @@ def decide(command: PolicyCommand, programme: Programme) -> Decision:
 
 
 UNKNOWN = Rejection(code="not_found", detail="没有找到这个政策版本", status=404)
+AMOUNT_UNSET = Rejection(
+    code="policy_amount_unset", detail="补贴金额尚未设定：请另建一个写明金额的版本，再予试算和批准"
+)
+
+
+def not_simulable(programme: Programme, version: str) -> Rejection | None:
+    """Why a version cannot be simulated: there is no such one, or nobody can say what it would cost."""
+    found = programme.versions.get(version)
+    if found is None:
+        return UNKNOWN
+    return AMOUNT_UNSET if found.policy.parameters.amount is None else None
 
 
 def _draft(command: DraftPolicy, programme: Programme) -> Decision:
@@ -181,7 +195,9 @@ def _activate(command: ActivatePolicy, programme: Programme) -> Decision:
     if command.by == draft.drafted_by:
         return Rejection(code="second_person_required", detail="须由另一人批准生效", status=403)
     if policy.parameters.amount is None:
-        return Rejection(code="policy_amount_unset", detail="补贴金额尚未设定：请另建一个写明金额的版本，再予批准")
+        return AMOUNT_UNSET
+    if draft.status != "simulated":
+        return Rejection(code="policy_not_simulated", detail="批准生效前须先试算")
     in_force = {version.version: version for version in programme.with_status("active")}
     if (unknown := [name for name in policy.supersedes if name not in in_force]) != []:
         return Rejection(code="policy_supersedes", detail="要替代的版本不在生效中", extensions={"versions": unknown})

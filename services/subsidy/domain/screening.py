@@ -7,12 +7,13 @@ into functions once (`compiled`), so that judging every claim there ever was tak
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from services.subsidy.domain.facts import Facts, FactValue
+from services.subsidy.domain.facts import FactKind, Facts, FactValue
 from services.subsidy.domain.policy_version import (
     Absent,
     AllOf,
@@ -82,10 +83,14 @@ class JudgedRule(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """A version as functions. `amount`: what a claim with these facts would be paid, CNY; None while not set."""
+    """A version as functions, `asked` being those that decide, of all rules.
+
+    `amount`: what a claim with these facts would be paid, CNY; None while not set.
+    """
 
     policy: PolicyVersion
     rules: tuple[JudgedRule, ...]
+    asked: tuple[Callable[[Facts], Verdict], ...]
     amount: Callable[[Facts], Decimal | None]
 
 
@@ -99,13 +104,19 @@ def screen(policy: PolicyVersion, facts: Facts) -> tuple[RuleResult, ...]:
 
 def verdict(policy: Compiled, facts: Facts) -> Verdict:
     """Whether all rules are passed; None while one of them is undecided and none failed. Explains nothing."""
-    undecided = False
-    for rule in policy.rules:
-        passed = rule.judge.passed(facts)
-        if passed is False:
+    return _all_passed(policy.asked, facts)
+
+
+def _all_passed(asked: tuple[Callable[[Facts], Verdict], ...], facts: Facts) -> Verdict:
+    """False for the first that is, else None where one is undecided."""
+    together: Verdict = True
+    for passed in asked:
+        found = passed(facts)
+        if found is False:
             return False
-        undecided = undecided or passed is None
-    return None if undecided else True
+        if found is None:
+            together = None
+    return together
 
 
 def amount_of(policy: PolicyVersion, facts: Facts) -> Decimal | None:
@@ -141,13 +152,16 @@ def compiled(policy: PolicyVersion) -> Compiled:
         if len(_compiled) >= _MOST_COMPILED:
             _compiled.clear()
         rules = tuple(
-            JudgedRule(rule.name, rule.clause, rule.text, _judge(policy, rule.check)) for rule in policy.rules
+            JudgedRule(rule.name, rule.clause, rule.text, judge_of(policy, rule.check)) for rule in policy.rules
         )
-        known = _compiled[id(policy)] = Compiled(policy, rules, _amount(policy))
+        known = _compiled[id(policy)] = Compiled(
+            policy, rules, tuple(rule.judge.passed for rule in rules), _amount(policy)
+        )
     return known
 
 
-def _judge(policy: PolicyVersion, check: Check) -> Judge:
+def judge_of(policy: PolicyVersion, check: Check) -> Judge:
+    """One check of a version as functions."""
     return _JUDGES[type(check)](policy, check)
 
 
@@ -157,37 +171,45 @@ def _amount(policy: PolicyVersion) -> Callable[[Facts], Decimal | None]:
         case Fixed():
             return lambda facts: amount
         case PerUnit(evidence, at_most):
-            most = _number(policy, at_most)
+            most, counted = number_in(policy, at_most), fact_in(policy, f"evidence.{evidence}")
 
             def per_unit(facts: Facts) -> Decimal | None:
-                units = facts.evidence.get(evidence)
-                return None if amount is None or not isinstance(units, int) else amount * min(units, most)
+                units = counted(facts)
+                return None if amount is None or units is None else amount * min(units, most)
 
             return per_unit
 
 
-def _fact(policy: PolicyVersion, name: str) -> Callable[[Facts], Any]:
-    """The fact's value, a date as a date."""
+def fact_in(policy: PolicyVersion, name: str) -> Callable[[Facts], Any]:
+    """The fact's value, a date as a date. Evidence that another version asked for differently is not known here."""
     if not name.startswith("evidence."):
         return attrgetter(name)
-    piece = name.removeprefix("evidence.")
-    if kind_of(policy, name) != "date":
-        return lambda facts: facts.evidence.get(piece)
+    piece, as_typed = name.removeprefix("evidence."), _AS_TYPED[kind_of(policy, name) or "text"]
+    return lambda facts: as_typed(facts.evidence.get(piece))
 
-    def day(facts: Facts) -> date | None:
-        stated = facts.evidence.get(piece)
+
+def _day(stated: object) -> date | None:
+    try:
         return date.fromisoformat(stated) if isinstance(stated, str) else None
+    except ValueError:
+        return None
 
-    return day
+
+_AS_TYPED: dict[FactKind, Callable[[object], Any]] = {
+    "date": _day,
+    "text": lambda stated: stated if isinstance(stated, str) else None,
+    "flag": lambda stated: stated if isinstance(stated, bool) else None,
+    "count": lambda stated: stated if isinstance(stated, int) and not isinstance(stated, bool) else None,
+}
 
 
-def _number(policy: PolicyVersion, operand: int | str) -> int:
+def number_in(policy: PolicyVersion, operand: int | str) -> int:
     value = parameter(policy, operand) if isinstance(operand, str) else operand
     assert isinstance(value, int)
     return value
 
 
-def _names(policy: PolicyVersion, operand: tuple[str, ...] | str) -> frozenset[str]:
+def names_in(policy: PolicyVersion, operand: tuple[str, ...] | str) -> frozenset[str]:
     value = parameter(policy, operand) if isinstance(operand, str) else operand
     assert isinstance(value, tuple)
     return frozenset(value)
@@ -199,7 +221,7 @@ def _shown(value: Any) -> FactValue:
 
 def _of_fact(policy: PolicyVersion, name: str, holds: Callable[[Any], bool], *, bound: int | None = None) -> Judge:
     """A check of one fact; undecided while the fact is not known."""
-    fact = _fact(policy, name)
+    fact = fact_in(policy, name)
     label = name.removeprefix("evidence.")
 
     def passed(facts: Facts) -> Verdict:
@@ -221,23 +243,23 @@ def _one_of(policy: PolicyVersion, check: OneOf) -> Judge:
 
 
 def _at_most(policy: PolicyVersion, check: AtMost) -> Judge:
-    bound = _number(policy, check.bound)
+    bound = number_in(policy, check.bound)
     return _of_fact(policy, check.fact, lambda value: bool(value <= bound), bound=bound)
 
 
 def _at_least(policy: PolicyVersion, check: AtLeast) -> Judge:
-    bound = _number(policy, check.bound)
+    bound = number_in(policy, check.bound)
     return _of_fact(policy, check.fact, lambda value: bool(value >= bound), bound=bound)
 
 
 def _absent(policy: PolicyVersion, check: Absent) -> Judge:
-    fact = _fact(policy, check.fact)
+    fact = fact_in(policy, check.fact)
     return Judge(lambda facts: fact(facts) is None, lambda facts: {check.fact: _shown(fact(facts))})
 
 
 def _within(policy: PolicyVersion, check: Within) -> Judge:
-    day, since = _fact(policy, check.day), _fact(policy, check.since)
-    count, last = _number(policy, check.count), _LAST_DAY[check.unit]
+    day, since = fact_in(policy, check.day), fact_in(policy, check.since)
+    count, last = number_in(policy, check.count), LAST_DAY[check.unit]
 
     def passed(facts: Facts) -> Verdict:
         begins, asked = since(facts), day(facts)
@@ -251,15 +273,29 @@ def _within(policy: PolicyVersion, check: Within) -> Judge:
     return Judge(passed, seen)
 
 
-_LAST_DAY: dict[str, Callable[[date, int], date]] = {
-    "days": lambda day, count: day + timedelta(days=count),
-    "months": add_months,
-    "years": anniversary,
+def _reaching(step: Callable[[date, int], date]) -> Callable[[date, int], date]:
+    """Remembers the days that many claims begin with; a period that leaves the calendar ends with it."""
+
+    @lru_cache(1 << 14)
+    def last(day: date, count: int) -> date:
+        try:
+            return step(day, count)
+        except (OverflowError, ValueError):
+            return date.max
+
+    return last
+
+
+LAST_DAY: dict[str, Callable[[date, int], date]] = {
+    "days": _reaching(lambda day, count: day + timedelta(days=count)),
+    "months": _reaching(add_months),
+    "years": _reaching(anniversary),
 }
+"""The last day of a period that begins on a day and has so many units."""
 
 
 def _in_city(policy: PolicyVersion, check: InCity) -> Judge:
-    area = _fact(policy, check.area)
+    area = fact_in(policy, check.area)
 
     def seen(facts: Facts) -> Seen:
         code = area(facts)
@@ -274,7 +310,7 @@ def _in_city(policy: PolicyVersion, check: InCity) -> Judge:
 
 
 def _holds_role(policy: PolicyVersion, check: HoldsRole) -> Judge:
-    roles, on = _names(policy, check.roles), _fact(policy, check.on)
+    roles, on = names_in(policy, check.roles), fact_in(policy, check.on)
 
     def held(facts: Facts) -> str | None:
         day = on(facts)
@@ -295,7 +331,7 @@ def _holds_role(policy: PolicyVersion, check: HoldsRole) -> Judge:
 
 
 def _has_category(policy: PolicyVersion, check: HasCategory) -> Judge:
-    wanted = _names(policy, check.categories)
+    wanted = names_in(policy, check.categories)
 
     def found(facts: Facts) -> str | None:
         return next((category for category in facts.categories if category in wanted), None)
@@ -328,17 +364,17 @@ def _payee_is_claimant(policy: PolicyVersion, check: PayeeIsClaimant) -> Judge:
 
 
 def _all_of(policy: PolicyVersion, check: AllOf) -> Judge:
-    parts = [_judge(policy, part) for part in check.checks]
+    parts = [judge_of(policy, part) for part in check.checks]
+    asked = tuple(part.passed for part in parts)
 
     def passed(facts: Facts) -> Verdict:
-        verdicts = [part.passed(facts) for part in parts]
-        return False if False in verdicts else None if None in verdicts else True
+        return _all_passed(asked, facts)
 
     return Judge(passed, _together(parts))
 
 
 def _any_of(policy: PolicyVersion, check: AnyOf) -> Judge:
-    parts = [_judge(policy, part) for part in check.checks]
+    parts = [judge_of(policy, part) for part in check.checks]
 
     def passed(facts: Facts) -> Verdict:
         verdicts = [part.passed(facts) for part in parts]

@@ -12,8 +12,7 @@ import pytest
 from shared.eventstore import derived as derived_tables
 from shared.eventstore import projections
 from shared.eventstore.derived import Derived
-from shared.eventstore.follower import Apply
-from shared.eventstore.listing import Listed, Lister, ListingProjection, caught_up, read_page
+from shared.eventstore.listing import Listed, Lister, caught_up, listing, read_page
 from shared.eventstore.projections import Builder, builds, request_build
 from shared.eventstore.reader import LogReader
 from shared.eventstore.sequencer import Sequencer
@@ -34,13 +33,10 @@ async def working(
     """A worker: sequencer, head and builder."""
     reader = LogReader(pool)
     await reader.start()
-
-    def listing(build: int) -> Apply:
-        return ListingProjection([Lister("account", ACCOUNT, shows)], store.types, build).apply
-
+    lists = listing([Lister("account", ACCOUNT, shows)], store.types, version)
     tasks = [
         asyncio.create_task(Sequencer(pool, store.appended, reader.advance).run()),
-        asyncio.create_task(Builder(pool, reader, version, listing, Derived(pool, store.types)).run()),
+        asyncio.create_task(Builder(pool, reader, [lists], Derived(pool, store.types)).run()),
     ]
     try:
         yield reader

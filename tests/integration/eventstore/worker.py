@@ -13,9 +13,9 @@ from pathlib import Path
 
 from shared.eventstore import lease
 from shared.eventstore.derived import Derived
-from shared.eventstore.follower import Apply, Follower
+from shared.eventstore.follower import Follower
 from shared.eventstore.interruptions import Contended
-from shared.eventstore.listing import Lister, ListingProjection
+from shared.eventstore.listing import Lister, listing
 from shared.eventstore.needs import Needs
 from shared.eventstore.process import Command, Process, Reaction, Reactor, SetTimer
 from shared.eventstore.projections import Builder
@@ -88,16 +88,14 @@ async def work(dsn: str, keys: Path, name: str, count: int) -> None:
     await reader.start()
     reactor = Reactor(store, [MIRROR])
 
-    def listing(build: int) -> Apply:
-        return ListingProjection([Lister("account", ACCOUNT, show)], store.types, build).apply
-
+    lists = listing([Lister("account", ACCOUNT, show)], store.types, 1)
     signer = Signer.from_file(keys.with_name("log-signing.pem"), "test")
     running = [
         asyncio.create_task(part)
         for part in (
             reader.listen(),
             Sequencer(pool, store.appended, reader.advance).run(),
-            Builder(pool, reader, 1, listing, Derived(pool, store.types)).run(),
+            Builder(pool, reader, [lists], Derived(pool, store.types)).run(),
             Follower(pool, reader, "processes", queue_for(reactor, "test")).run(),
             Reactions(store, reactor).run(),
             HeadSigner(pool, reader, signer).run(),

@@ -16,8 +16,11 @@ from services.subsidy.domain.policy import (
     DraftPolicy,
     PolicyActivated,
     PolicyDrafted,
+    PolicySimulated,
     Programme,
+    RecordSimulation,
     decide,
+    not_simulable,
     stream_of,
 )
 from services.subsidy.domain.policy_version import PolicyVersion
@@ -27,6 +30,15 @@ from tests.unit.subsidy.samples import POLICIES, POLICY, policy
 
 DAY = timedelta(days=1)
 DRAFTED = PolicyDrafted(POLICY, "usr_1")
+
+
+def simulated(version: str = "2023-7", simulation_id: str = "opn_1") -> PolicySimulated:
+    return PolicySimulated(
+        "training-fee-subsidy", version, simulation_id, 10, 1, 2, Decimal("1800.00"), Decimal("3600.00"), "usr_1"
+    )
+
+
+SIMULATED = simulated()
 ACTIVATED = PolicyActivated("training-fee-subsidy", "2023-7", "usr_2")
 
 
@@ -72,15 +84,44 @@ def test_a_version_is_in_force_from_its_first_day_through_its_last() -> None:
 
 
 def test_a_drafted_version_is_in_force_only_when_another_person_has_put_it_in_force() -> None:
-    given(PROGRAMME, DRAFTED).when(decide, ActivatePolicy("2023-7", "usr_1")).then_rejected(
+    given(PROGRAMME, DRAFTED, SIMULATED).when(decide, ActivatePolicy("2023-7", "usr_1")).then_rejected(
         "second_person_required", 403
     )
-    programme = given(PROGRAMME, DRAFTED).when(decide, ActivatePolicy("2023-7", "usr_2")).then(ACTIVATED)
+    programme = given(PROGRAMME, DRAFTED, SIMULATED).when(decide, ActivatePolicy("2023-7", "usr_2")).then(ACTIVATED)
     assert programme.versions["2023-7"].status == "active"
     assert PROGRAMME.rows("pol_training-fee-subsidy", programme, ACTIVATED) == (
         Row("policy", "training-fee-subsidy", ActiveVersions((POLICY,))),
     )
     assert PROGRAMME.rows("pol_training-fee-subsidy", programme, DRAFTED) == ()
+
+
+@pytest.mark.clause("B-01")
+def test_a_version_that_was_not_simulated_is_not_put_in_force() -> None:
+    rejected = given(PROGRAMME, DRAFTED).when(decide, ActivatePolicy("2023-7", "usr_2"))
+    assert rejected.then_rejected("policy_not_simulated").detail == "批准生效前须先试算"
+    another = (PolicyDrafted(policy("other"), "usr_1"), simulated("other"))
+    given(PROGRAMME, DRAFTED, *another).when(decide, ActivatePolicy("2023-7", "usr_2")).then_rejected(
+        "policy_not_simulated"
+    )
+
+
+def test_a_simulation_is_recorded_once_and_the_latest_is_shown() -> None:
+    recorded = given(PROGRAMME, DRAFTED).when(decide, RecordSimulation(SIMULATED)).then(SIMULATED)
+    assert (recorded.versions["2023-7"].status, recorded.versions["2023-7"].simulation_id) == ("simulated", "opn_1")
+    given(PROGRAMME, DRAFTED, SIMULATED).when(decide, RecordSimulation(SIMULATED)).then_nothing()
+    again = simulated(simulation_id="opn_2")
+    past = (DRAFTED, SIMULATED, ACTIVATED)
+    compared = given(PROGRAMME, *past).when(decide, RecordSimulation(again)).then(again)
+    assert (compared.versions["2023-7"].status, compared.versions["2023-7"].simulation_id) == ("active", "opn_2")
+    given(PROGRAMME).when(decide, RecordSimulation(SIMULATED)).then_rejected("not_found", 404)
+
+
+def test_what_nobody_can_say_the_cost_of_is_not_simulated() -> None:
+    unset = policy("unset", amount=None)
+    programme = PROGRAMME.fold((DRAFTED, PolicyDrafted(unset, "usr_1")))
+    assert not_simulable(programme, "2023-7") is None
+    refused = [not_simulable(programme, version) for version in ("unset", "none")]
+    assert [item and item.code for item in refused] == ["policy_amount_unset", "not_found"]
 
 
 def test_a_version_is_never_edited_and_drafting_it_again_changes_nothing() -> None:
@@ -123,7 +164,7 @@ def test_a_version_whose_amount_is_not_set_or_not_money_is_refused(amount: str) 
     ],
 )
 def test_no_day_has_two_versions_in_force(first: date, last: date, overlaps: bool) -> None:
-    past = (DRAFTED, ACTIVATED, PolicyDrafted(dated("next", first, last), "usr_1"))
+    past = (DRAFTED, ACTIVATED, PolicyDrafted(dated("next", first, last), "usr_1"), simulated("next"))
     outcome = given(PROGRAMME, *past).when(decide, ActivatePolicy("next", "usr_2"))
     if overlaps:
         outcome.then_rejected("policy_overlap")
@@ -169,6 +210,8 @@ def test_whatever_is_drafted_and_activated_each_day_has_at_most_one_version(
         )
         decision = decide(command, PROGRAMME.fold(events))
         events += [] if isinstance(decision, Rejection) else decision
+        if what == "draft" and not isinstance(decision, Rejection):
+            events.append(simulated(str(number)))
     programme: Programme = PROGRAMME.fold(events)
     active = ActiveVersions(tuple(item.policy for item in programme.versions.values() if item.activated_by))
     for offset in range(330):
