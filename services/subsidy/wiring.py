@@ -3,10 +3,14 @@
 from functools import partial
 
 from services.subsidy.api import (
+    budgets,
     bulk_decisions,
     claims,
     notices,
     objections,
+    payment_files,
+    payment_queries,
+    payment_results,
     payments,
     policies,
     public_notices,
@@ -19,6 +23,7 @@ from services.subsidy.api.notice_view import listed as listed_notice
 from services.subsidy.api.payment_view import listed_batch, listed_budget
 from services.subsidy.domain.budget import BUDGET_LINE
 from services.subsidy.domain.claim import CLAIM
+from services.subsidy.domain.disclosure import DISCLOSURE
 from services.subsidy.domain.notice import NOTICE
 from services.subsidy.domain.payment_batch import PAYMENT_BATCH
 from services.subsidy.domain.policy import PROGRAMME
@@ -35,14 +40,18 @@ from shared.runtime.settings import Settings
 DEFINITION = ServiceDefinition(
     name="subsidy",
     title="补贴",
-    aggregates=(CLAIM, NOTICE, PROGRAMME, BUDGET_LINE, PAYMENT_BATCH),
+    aggregates=(CLAIM, NOTICE, PROGRAMME, BUDGET_LINE, PAYMENT_BATCH, DISCLOSURE),
     routers=(
         submission.api,
         claims.api,
         bulk_decisions.api,
         notices.api,
         objections.api,
+        budgets.api,
         payments.api,
+        payment_files.api,
+        payment_queries.api,
+        payment_results.api,
         policies.api,
         public_notices.api,
         retentions.api,
