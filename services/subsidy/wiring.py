@@ -14,6 +14,7 @@ from services.subsidy.api import (
     payments,
     policies,
     public_notices,
+    recoveries,
     retentions,
     submission,
 )
@@ -21,15 +22,17 @@ from services.subsidy.api.claim_view import CLAIM_VIEW
 from services.subsidy.api.claim_view import listed as listed_claim
 from services.subsidy.api.notice_view import listed as listed_notice
 from services.subsidy.api.payment_view import listed_batch, listed_budget
+from services.subsidy.api.recovery_view import listed as listed_recovery
 from services.subsidy.domain.budget import BUDGET_LINE
 from services.subsidy.domain.claim import CLAIM
 from services.subsidy.domain.disclosure import DISCLOSURE
 from services.subsidy.domain.notice import NOTICE
 from services.subsidy.domain.payment_batch import PAYMENT_BATCH
 from services.subsidy.domain.policy import PROGRAMME
+from services.subsidy.domain.recovery import RECOVERY
 from services.subsidy.domain.upcasts import UPCASTS
 from services.subsidy.intake.facts import LISTENS
-from services.subsidy.processes import claim_processes, clocks, elsewhere, rescreening
+from services.subsidy.processes import claim_processes, clocks, elsewhere, recovery_processes, rescreening
 from services.subsidy.processes.parts import Outside
 from services.subsidy.processes.rescreening import RESCREENING, rescreen
 from shared.eventstore.listing import Lister
@@ -40,7 +43,7 @@ from shared.runtime.settings import Settings
 DEFINITION = ServiceDefinition(
     name="subsidy",
     title="补贴",
-    aggregates=(CLAIM, NOTICE, PROGRAMME, BUDGET_LINE, PAYMENT_BATCH, DISCLOSURE),
+    aggregates=(CLAIM, NOTICE, PROGRAMME, BUDGET_LINE, PAYMENT_BATCH, DISCLOSURE, RECOVERY),
     routers=(
         submission.api,
         claims.api,
@@ -52,17 +55,19 @@ DEFINITION = ServiceDefinition(
         payment_files.api,
         payment_queries.api,
         payment_results.api,
+        recoveries.api,
         policies.api,
         public_notices.api,
         retentions.api,
     ),
-    listing_version=2,
+    listing_version=3,
     listers=(
         Lister("claim", CLAIM, listed_claim),
         Lister("notice", NOTICE, listed_notice),
         Lister("policy", PROGRAMME, policies.listed),
         Lister("budget", BUDGET_LINE, listed_budget),
         Lister("payment-batch", PAYMENT_BATCH, listed_batch),
+        Lister("recovery", RECOVERY, listed_recovery),
     ),
     views=(CLAIM_VIEW,),
     sources=("registry", "training"),
@@ -71,6 +76,7 @@ DEFINITION = ServiceDefinition(
         *claim_processes.PROCESSES,
         *clocks.PROCESSES,
         *elsewhere.PROCESSES,
+        *recovery_processes.PROCESSES,
         *rescreening.PROCESSES,
     ),
     upcasts=UPCASTS,
