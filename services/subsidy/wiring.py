@@ -3,13 +3,18 @@
 from functools import partial
 
 from services.subsidy.api import (
+    budgets,
     bulk_decisions,
     claims,
     notices,
     objections,
+    payment_files,
+    payment_queries,
+    payment_results,
     payments,
     policies,
     public_notices,
+    recoveries,
     retentions,
     screenings,
     simulations,
@@ -19,14 +24,17 @@ from services.subsidy.api.claim_view import CLAIM_VIEW
 from services.subsidy.api.claim_view import listed as listed_claim
 from services.subsidy.api.notice_view import listed as listed_notice
 from services.subsidy.api.payment_view import listed_batch, listed_budget
+from services.subsidy.api.recovery_view import listed as listed_recovery
 from services.subsidy.domain.budget import BUDGET_LINE
 from services.subsidy.domain.claim import CLAIM
+from services.subsidy.domain.disclosure import DISCLOSURE
 from services.subsidy.domain.notice import NOTICE
 from services.subsidy.domain.payment_batch import PAYMENT_BATCH
 from services.subsidy.domain.policy import PROGRAMME
+from services.subsidy.domain.recovery import RECOVERY
 from services.subsidy.domain.upcasts import UPCASTS
 from services.subsidy.intake.facts import LISTENS
-from services.subsidy.processes import claim_processes, clocks, elsewhere, rescreening
+from services.subsidy.processes import claim_processes, clocks, elsewhere, recovery_processes, rescreening
 from services.subsidy.processes.parts import Outside
 from services.subsidy.processes.rescreening import RESCREENING, rescreen
 from services.subsidy.processes.simulation import SIMULATION, simulate
@@ -39,7 +47,7 @@ from shared.runtime.settings import Settings
 DEFINITION = ServiceDefinition(
     name="subsidy",
     title="补贴",
-    aggregates=(CLAIM, NOTICE, PROGRAMME, BUDGET_LINE, PAYMENT_BATCH),
+    aggregates=(CLAIM, NOTICE, PROGRAMME, BUDGET_LINE, PAYMENT_BATCH, DISCLOSURE, RECOVERY),
     routers=(
         submission.api,
         claims.api,
@@ -47,7 +55,12 @@ DEFINITION = ServiceDefinition(
         bulk_decisions.api,
         notices.api,
         objections.api,
+        budgets.api,
         payments.api,
+        payment_files.api,
+        payment_queries.api,
+        payment_results.api,
+        recoveries.api,
         policies.api,
         simulations.api,
         public_notices.api,
@@ -60,6 +73,7 @@ DEFINITION = ServiceDefinition(
         Lister("policy", PROGRAMME, policies.listed),
         Lister("budget", BUDGET_LINE, listed_budget),
         Lister("payment-batch", PAYMENT_BATCH, listed_batch),
+        Lister("recovery", RECOVERY, listed_recovery),
     ),
     projections=lambda types: (snapshots(types),),
     views=(CLAIM_VIEW,),
@@ -69,6 +83,7 @@ DEFINITION = ServiceDefinition(
         *claim_processes.PROCESSES,
         *clocks.PROCESSES,
         *elsewhere.PROCESSES,
+        *recovery_processes.PROCESSES,
         *rescreening.PROCESSES,
     ),
     upcasts=UPCASTS,

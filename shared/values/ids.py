@@ -27,6 +27,7 @@ ClassId = NewType("ClassId", str)
 PaymentBatchId = NewType("PaymentBatchId", str)
 MessageId = NewType("MessageId", str)
 BudgetLineId = NewType("BudgetLineId", str)
+RecoveryId = NewType("RecoveryId", str)
 
 PREFIXES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -46,6 +47,7 @@ PREFIXES: Final[Mapping[str, str]] = MappingProxyType(
         "PaymentBatchId": "pay",
         "MessageId": "msg",
         "BudgetLineId": "bud",
+        "RecoveryId": "rec",
     }
 )
 """The prefix of each id type; ids with these prefixes are in events, so a prefix never changes."""

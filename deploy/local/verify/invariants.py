@@ -30,16 +30,25 @@ WAITING_FOR = {
 
 
 class Told(msgspec.Struct):
-    """A claim as the money sees it. `entitlement` is what its person may have once, the programme included."""
+    """A claim as the money sees it. `entitlement` is what its person may have once, the programme included.
+
+    `paid_by`: the batches whose orders are paid and did not come back; `most_paid`: how many there ever were at once.
+    """
 
     certificate: str | None
     person: str
     programme: str
     entitlement: str
     freed: bool = False
+    place_freed: bool = False
     places: int = 3
-    paid: int = 0
+    paid_by: set[str] = set()
+    most_paid: int = 0
     committed: dict[str, Decimal] = {}
+
+    @property
+    def paid(self) -> int:
+        return len(self.paid_by)
 
 
 def _claims(records: Iterable[Located]) -> dict[str, Told]:
@@ -59,7 +68,15 @@ def _claims(records: Iterable[Located]) -> dict[str, Told]:
             case "subsidy.ClaimApproved.v1":
                 claims[record.stream].committed = {event["budget_line"]: Decimal(event["amount"])}
             case "subsidy.ClaimPaid.v1":
-                claims[record.stream].paid += 1
+                claim = claims[record.stream]
+                claim.paid_by.add(event["batch_id"])
+                claim.most_paid = max(claim.most_paid, claim.paid)
+            case "subsidy.PaymentReturned.v1":
+                claims[record.stream].paid_by.discard(event["batch_id"])
+            case "subsidy.CommitmentCarried.v1":
+                claims[record.stream].committed = {event["to_line"]: Decimal(event["amount"])}
+            case "subsidy.ClaimRecovered.v1":
+                claims[record.stream].place_freed = event["frees_place"]
             case kind if kind in FREED:
                 claims[record.stream].freed = True
                 claims[record.stream].committed = {}
@@ -77,9 +94,9 @@ def check_once(records: Iterable[Located]) -> Checked:
     paid: dict[tuple[str, str], int] = defaultdict(int)
     for claim_id, claim in claims.items():
         place = (claim.person, claim.programme)
-        paid[place] += claim.paid
-        if claim.paid > 1:
-            findings.append(f"{claim_id} 发放了 {claim.paid} 次")
+        paid[place] += 0 if claim.place_freed else claim.paid
+        if claim.most_paid > 1:
+            findings.append(f"{claim_id} 同时发放了 {claim.most_paid} 次")
         if paid[place] > claim.places:
             findings.append(f"{claim.person} 的 {claim.programme} 已发放 {paid[place]} 次")
     return Checked("一 不重复发放", f"{len(claims)} 个申请", findings)

@@ -46,7 +46,10 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class Access(msgspec.Struct, frozen=True):
-    """`at` is the business clock; `requester` is the client that asked."""
+    """`at` is the business clock; `requester` is the client that asked.
+
+    `subject`: what the data stood in, such as a payment batch; null where people were asked about by their ids.
+    """
 
     at: datetime
     recorded_at: datetime
@@ -57,6 +60,7 @@ class Access(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
     purpose: str
     revealed: bool
+    subject: str | None = None
 
 
 async def history_of(request: Request, claim_id: str, as_of: datetime | None) -> History:
@@ -101,7 +105,7 @@ async def comparison(request: Request, claim_id: str) -> Response:
 
 ACCESSES = """
     select a.seq, a.record from archive a
-    where a.type = 'registry.PersonalDataDisclosed.v1' and a.seq < $1
+    where a.type in ('registry.PersonalDataDisclosed.v1', 'subsidy.PersonalDataDisclosed.v1') and a.seq < $1
       and ($2::text is null or exists (
           select from mention m where m.stream = $2 and m.log_id = a.log_id and m.position = a.position))
       and ($3::text is null or convert_from(a.record, 'utf8')::jsonb #>> '{payload,requester}' = $3)

@@ -47,6 +47,9 @@ MESSAGES = {
     "claim_paid": "补贴已发放",
     "claim_payment_returned": "补贴发放被退回",
     "claim_payment_unknown": "发放结果核实中",
+    "claim_recovering": "补贴须退回",
+    "claim_recovered": "补贴已退回",
+    "claim_recovery_waived": "追回已终止",
 }
 """What a message said, by its template; the version of the wording does not matter here."""
 
@@ -139,6 +142,22 @@ PHRASES: dict[str, Callable[[Event], str]] = {
     "subsidy.ClaimPaid.v1": lambda e: f"补贴 {e['amount']} 元到账（{e['paid_on']}）",
     "subsidy.PaymentReturned.v1": lambda e: f"退票：{e['reason']}",
     "subsidy.PaymentUnknown.v1": lambda e: "银行尚不能确认结果",
+    "subsidy.OutcomeAttested.v1": lambda e: _attested(e),
+    "subsidy.CommitmentCarried.v1": lambda e: f"承诺 {e['amount']} 元结转至预算 {e['to_line']}",
+    "subsidy.ClaimRecovering.v1": lambda e: f"开始追回 {e['amount']} 元（{e['recovering_on']}）",
+    "subsidy.ClaimRecovered.v1": lambda e: "款项已全部追回" + ("，名额恢复" if e["frees_place"] else ""),
+    "subsidy.RecoveryWaived.v1": lambda e: "未追回部分经两人核销，申请仍为已发放",
+    "subsidy.ResultsImported.v1": lambda e: f"登记银行结果，共 {len(e['lines'])} 行",
+    "subsidy.OutcomesAsked.v1": lambda e: f"向银行查询 {len(e['orders'])} 笔未明结果",
+    "subsidy.PersonalDataDisclosed.v1": lambda e: "出具发放文件，调阅户名和账号（已留痕）",
+    "subsidy.RecoverySuggested.v1": lambda e: f"证书撤销，提示追回 {e['amount']} 元，由人决定",
+    "subsidy.RecoveryProposed.v1": lambda e: f"提出追回 {e['amount']} 元（依据 {e['document']}）",
+    "subsidy.RecoveryConfirmed.v1": lambda e: "第二人确认追回",
+    "subsidy.RecoveryDismissed.v1": lambda e: f"经核实不予追回（依据 {e['document']}）",
+    "subsidy.InstalmentReceived.v1": lambda e: f"收到追回款 {e['amount']} 元（{e['received_on']}）",
+    "subsidy.RecoverySettled.v1": lambda e: "追回款全部到账",
+    "subsidy.WriteOffProposed.v1": lambda e: "提出核销未追回部分",
+    "subsidy.RecoveryWrittenOff.v1": lambda e: f"第二人同意核销 {e['amount']} 元",
     "notify.MessageSent.v1": lambda e: f"通知申请人：{MESSAGES.get(e['template'].partition('.')[0], e['template'])}",
     "notify.MessageRead.v1": lambda e: "通知已读",
 }
@@ -146,6 +165,12 @@ PHRASES: dict[str, Callable[[Event], str]] = {
 
 def _district(code: str) -> str:
     return District(code).zh if code in list(District) else code
+
+
+def _attested(event: Event) -> str:
+    outcome = "已到账" if event["outcome"] == "paid" else "已退回"
+    evidence = "银行对账单" if event["evidence"] == "statement" else "书面凭证"
+    return f"凭{evidence} {event['document']} 认定{outcome}"
 
 
 def _submitted(event: Event) -> str:

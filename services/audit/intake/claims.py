@@ -23,6 +23,9 @@ STATUS_AFTER = {
     "subsidy.ClaimPaid.v1": "paid",
     "subsidy.PaymentReturned.v1": "payment_returned",
     "subsidy.PaymentUnknown.v1": "payment_unknown",
+    "subsidy.ClaimRecovering.v1": "recovering",
+    "subsidy.ClaimRecovered.v1": "recovered",
+    "subsidy.RecoveryWaived.v1": "paid",
 }
 
 

@@ -72,6 +72,19 @@ class PaymentUnknown(Foreign, frozen=True):
     pass
 
 
+class ClaimRecovering(Foreign, frozen=True):
+    amount: Decimal
+    recovering_on: date
+
+
+class ClaimRecovered(Foreign, frozen=True):
+    recovered_on: date
+
+
+class RecoveryWaived(Foreign, frozen=True):
+    waived_on: date
+
+
 class CertificateIssued(Foreign, frozen=True):
     kind: str
     issued_on: date

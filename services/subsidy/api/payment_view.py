@@ -32,15 +32,24 @@ def listed_budget(id: str, budget: Budget) -> Listed:
 
 
 class ResultTaken(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`status` is the claim's now; `code` says why a line was not accepted."""
+    """What was made of a line. `accepted`: it is, or was already, on record; `status` is the claim's now.
+
+    `code` says why a line changed nothing; a line whose number is no order's has an empty `claim_id`.
+    """
 
     claim_id: str
     accepted: bool
+    line: int = 0
+    order_id: str | None = None
     status: str | None = None
     code: str | None = None
 
 
 class ResultsTaken(msgspec.Struct, frozen=True):
+    """`digest`: SHA-256 of what was sent, hexadecimal; `repeated`: the batch has had it, and nothing was changed."""
+
+    digest: str
+    repeated: bool
     results: tuple[ResultTaken, ...]
 
 

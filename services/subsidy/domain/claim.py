@@ -16,17 +16,21 @@ from services.subsidy.domain.claim_events import (
     ClaimHeld,
     ClaimNoticed,
     ClaimPaid,
+    ClaimRecovered,
+    ClaimRecovering,
     ClaimRejected,
     ClaimRescreened,
     ClaimReviewed,
     ClaimScreened,
     ClaimSubmitted,
     ClaimWithdrawn,
+    CommitmentCarried,
     CorrectionRequested,
     EvidenceAttested,
     HoldLifted,
     HoldReason,
     NoticeEnded,
+    OutcomeAttested,
     PayeeAccount,
     PayeeChecked,
     PaymentDropped,
@@ -34,9 +38,11 @@ from services.subsidy.domain.claim_events import (
     PaymentReserved,
     PaymentReturned,
     PaymentUnknown,
+    RecoveryWaived,
     Status,
 )
 from services.subsidy.domain.facts import Facts
+from services.subsidy.domain.payment_order import Order, OrderStatus
 from services.subsidy.domain.policy_version import Step
 from services.subsidy.domain.screening import Results, RuleResult, results_of
 from shared.eventstore.decider import (
@@ -50,7 +56,7 @@ from shared.eventstore.decider import (
     Use,
     by_type,
 )
-from shared.values.ids import NoticeId, PaymentBatchId
+from shared.values.ids import NoticeId, PaymentBatchId, RecoveryId
 
 CERTIFICATE = "claim/certificate"
 ENTITLEMENT = "claim/person-project"
@@ -68,7 +74,20 @@ class Hold(msgspec.Struct, frozen=True):
     waiting_for: str
 
 
+Attested = tuple[PaymentBatchId, str, str, date, str]
+"""What a person attested of an order: batch, outcome, reason, day, document."""
+
+
+class OutcomeShown(msgspec.Struct, frozen=True):
+    """What one person has shown of how an order ended; it takes a second one."""
+
+    what: Attested
+    by: str
+
+
 class Claim(msgspec.Struct, frozen=True):
+    """`orders`: every attempt to pay, in order; at most the last is in flight or paid. `lines`: those it was on."""
+
     submission: ClaimSubmitted | None = None
     status: Status = "submitted"
     payee: PayeeAccount | None = None
@@ -89,7 +108,10 @@ class Claim(msgspec.Struct, frozen=True):
     notice_id: NoticeId | None = None
     notice_ended: bool = False
     batch_id: PaymentBatchId | None = None
-    attempts: int = 0
+    orders: tuple[Order, ...] = ()
+    outcome_attested: OutcomeShown | None = None
+    carried_from: tuple[str, ...] = ()
+    recovery_id: RecoveryId | None = None
     reasons: tuple[str, ...] = ()
     attested: dict[str, bool] = {}
     cleared: tuple[HoldReason, ...] = ()
@@ -115,6 +137,14 @@ class Claim(msgspec.Struct, frozen=True):
         """The rules' results as they stand: those of the screening, and registry's answer about the account."""
         found = () if self.results is None else results_of(self.results)
         return found if self.payee_matches is None else tuple(_answered(result, self.payee_matches) for result in found)
+
+    @property
+    def attempts(self) -> int:
+        return len(self.orders)
+
+    def order_in(self, batch_id: PaymentBatchId) -> Order | None:
+        """The claim's order in a batch; a claim is in a batch once."""
+        return next((order for order in self.orders if order.batch_id == batch_id), None)
 
     def held_for(self, *reasons: HoldReason) -> Hold | None:
         return next((hold for hold in self.holds if hold.reason in reasons), None)
@@ -241,19 +271,50 @@ def _dropped(claim: Claim, event: PaymentDropped) -> Claim:
 
 
 def _ordered(claim: Claim, event: PaymentOrdered) -> Claim:
-    return replace(claim, status="payment_ordered", attempts=event.attempt, due_on=None, escalated_to=None)
+    orders = (*claim.orders, Order(event.attempt, event.batch_id, event.amount))
+    return replace(claim, status="payment_ordered", orders=orders, due_on=None, escalated_to=None)
 
 
 def _paid(claim: Claim, event: ClaimPaid) -> Claim:
-    return replace(claim, status="paid")
+    return replace(_with_outcome(claim, event.batch_id, "paid", event.paid_on), status="paid")
 
 
 def _returned(claim: Claim, event: PaymentReturned) -> Claim:
-    return replace(claim, status="payment_returned", batch_id=None, reasons=(event.reason,))
+    """Also after `paid`: the claim may then be paid again, for the same entitlement and commitment."""
+    returned = _with_outcome(claim, event.batch_id, "returned", event.returned_on)
+    return replace(returned, status="payment_returned", batch_id=None, reasons=(event.reason,))
 
 
 def _unknown(claim: Claim, event: PaymentUnknown) -> Claim:
-    return replace(claim, status="payment_unknown")
+    return replace(_with_outcome(claim, event.batch_id, "unknown", None), status="payment_unknown")
+
+
+def _with_outcome(claim: Claim, batch_id: PaymentBatchId, status: OrderStatus, on: date | None) -> Claim:
+    orders = tuple(
+        replace(order, status=status, ended_on=on) if order.batch_id == batch_id else order for order in claim.orders
+    )
+    return replace(claim, orders=orders, outcome_attested=None)
+
+
+def _outcome_attested(claim: Claim, event: OutcomeAttested) -> Claim:
+    what = (event.batch_id, event.outcome, event.reason, event.on, event.document)
+    return replace(claim, outcome_attested=OutcomeShown(what, event.attested_by))
+
+
+def _carried(claim: Claim, event: CommitmentCarried) -> Claim:
+    return replace(claim, budget_line=event.to_line, carried_from=(*claim.carried_from, event.from_line))
+
+
+def _recovering(claim: Claim, event: ClaimRecovering) -> Claim:
+    return replace(claim, status="recovering", recovery_id=event.recovery_id)
+
+
+def _recovered(claim: Claim, event: ClaimRecovered) -> Claim:
+    return replace(claim, status="recovered", holds_place=claim.holds_place and not event.frees_place)
+
+
+def _waived(claim: Claim, event: RecoveryWaived) -> Claim:
+    return replace(claim, status="paid")
 
 
 def _settled(claim: Claim) -> Claim:
@@ -287,6 +348,11 @@ evolve: Callable[[Claim, Event], Claim] = by_type(
         ClaimPaid: _paid,
         PaymentReturned: _returned,
         PaymentUnknown: _unknown,
+        OutcomeAttested: _outcome_attested,
+        CommitmentCarried: _carried,
+        ClaimRecovering: _recovering,
+        ClaimRecovered: _recovered,
+        RecoveryWaived: _waived,
     }
 )
 
@@ -305,6 +371,10 @@ def limits(claim: Claim, event: ClaimEvent) -> Iterable[LimitChange]:
             return (TakePlace(PERSON_PLACES, places_key(claim.submission), event.places),)
         case ClaimApproved():
             return (Use(BUDGET, event.budget_line, event.amount),)
+        case CommitmentCarried(from_line, to_line, amount):
+            return (Use(BUDGET, from_line, -amount), Use(BUDGET, to_line, amount))
+        case ClaimRecovered(frees_place=True) if claim.submission is not None:
+            return (ReleasePlace(PERSON_PLACES, places_key(claim.submission), claim.places),)
         case ClaimRejected() | ClaimWithdrawn():
             return _freed(claim)
         case _:

@@ -1,11 +1,12 @@
 """What may happen to a claim next: commands, and the decisions on them.   (沪人社规〔2023〕7号 二(二))
 
-The claim's events, state and limits are in `claim.py`; this is the second half of the same aggregate.
+The claim's events, state and limits are in `claim.py`; this is the second half of the same aggregate, and how it is
+paid is decided in `claim_payment.py`.
 """
 
 from datetime import date
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,7 +17,6 @@ from services.subsidy.domain.claim_events import (
     ClaimEscalated,
     ClaimHeld,
     ClaimNoticed,
-    ClaimPaid,
     ClaimRejected,
     ClaimRescreened,
     ClaimReviewed,
@@ -30,11 +30,13 @@ from services.subsidy.domain.claim_events import (
     NoticeEnded,
     PayeeAccount,
     PayeeChecked,
-    PaymentDropped,
-    PaymentOrdered,
-    PaymentReserved,
-    PaymentReturned,
-    PaymentUnknown,
+)
+from services.subsidy.domain.claim_payment import (
+    WAITS_FOR_DISTRICT,
+    PaymentCommand,
+    decide_payment,
+    standing_in_the_way,
+    wrong_state,
 )
 from services.subsidy.domain.facts import Facts
 from services.subsidy.domain.policy_version import (
@@ -48,7 +50,7 @@ from services.subsidy.domain.screening import Results, amount_of, screen
 from shared.eventstore.decider import Decision, Event, Rejection
 from shared.values.calendar import add_working_days
 from shared.values.encoded import encoded
-from shared.values.ids import NoticeId, PaymentBatchId
+from shared.values.ids import NoticeId
 
 # -- commands and decide: what may happen next ------------------------------------------------------------------------
 
@@ -161,32 +163,12 @@ class EndNotice(msgspec.Struct, frozen=True):
     notice_id: NoticeId
 
 
-class ReservePayment(msgspec.Struct, frozen=True):
-    batch_id: PaymentBatchId
-
-
-class OrderPayment(msgspec.Struct, frozen=True):
-    """`blocked`: what is known at the moment of release to stand in the way; it holds the claim and drops it."""
-
-    batch_id: PaymentBatchId
-    today: date
-    blocked: HoldReason | None = None
-
-
-class SettlePayment(msgspec.Struct, frozen=True):
-    batch_id: PaymentBatchId
-    outcome: Literal["paid", "returned", "unknown"]
-    reason: str
-    on: date
-
-
 ClaimCommand = (
     SubmitClaim | RecordPayeeCheck | AttestEvidence | RescreenClaim | RequestCorrection | CorrectClaim | ReviewClaim
     | ApproveClaim | RejectClaim | WithdrawClaim | HoldClaim | LiftHold | EscalateClaim | NoticeClaim | EndNotice
-    | ReservePayment | OrderPayment | SettlePayment
+    | PaymentCommand
 )  # fmt: skip
 
-WAITS_FOR_DISTRICT = "审核区人力资源社会保障部门核实"
 IN_REVIEW = ("submitted", "correction_requested", "under_review")
 REJECTABLE = (*IN_REVIEW, "approved", "in_public_notice", "payable", "payment_returned")
 SETTLED_BEFORE: tuple[type[Word], ...] = (EntitlementFree, PlaceFree, PayeeIsClaimant)
@@ -243,26 +225,8 @@ def decide(command: ClaimCommand, claim: Claim) -> Decision:
         case EndNotice():
             mine = claim.notice_id == command.notice_id and claim.status == "in_public_notice"
             return [NoticeEnded(command.notice_id)] if mine and not claim.notice_ended else []
-        case ReservePayment():
-            if claim.status != "payable" or claim.holds or claim.batch_id is not None:
-                return wrong_state(claim, "列入发放批次")
-            if not claim.payee_checked:
-                return Rejection(code="payee_unchecked", detail="收款账户尚未核实为本人账户，不能列入发放批次")
-            return [PaymentReserved(command.batch_id)]
-        case OrderPayment():
-            return _order(command, claim)
-        case SettlePayment():
-            return _settle(command, claim)
-
-
-def wrong_state(claim: Claim, act: str) -> Rejection:
-    """The rejection of an act that the claim's state, or a hold, does not allow."""
-    holds = [hold.reason for hold in claim.holds]
-    return Rejection(
-        code="wrong_state",
-        detail=f"申请当前状态不能{act}",
-        extensions={"claim_status": claim.status, "holds": list(holds)},
-    )
+        case _:
+            return decide_payment(command, claim)
 
 
 def _submit(command: SubmitClaim) -> Decision:
@@ -383,7 +347,7 @@ def _approve(command: ApproveClaim, claim: Claim) -> Decision:
         return wrong_state(claim, "批准")
     if command.approver == claim.reviewer:
         return Rejection(code="second_person_required", detail="审核人不能批准同一申请，须由另一人批准", status=403)
-    if (hold := _standing_in_the_way(command.blocked, command.today, claim)) is not None:
+    if (hold := standing_in_the_way(command.blocked, command.today, claim)) is not None:
         return [hold]
     policy = command.policy
     if claim.held_for("policy", "certificate_revoked", "death", "deregistration") or policy is None:
@@ -420,34 +384,3 @@ def _approve(command: ApproveClaim, claim: Claim) -> Decision:
         noticed,
     )
     return [HoldLifted("budget"), approved] if claim.held_for("budget") else [approved]
-
-
-def _standing_in_the_way(blocked: HoldReason | None, today: date, claim: Claim) -> ClaimHeld | None:
-    """What has become known and nobody has looked into yet."""
-    if blocked is None or claim.held_for(blocked) or blocked in claim.cleared:
-        return None
-    return ClaimHeld(blocked, today, WAITS_FOR_DISTRICT)
-
-
-def _order(command: OrderPayment, claim: Claim) -> Decision:
-    if claim.batch_id != command.batch_id or claim.status != "payable" or claim.amount is None:
-        return wrong_state(claim, "发放")
-    if (hold := _standing_in_the_way(command.blocked, command.today, claim)) is not None:
-        return [hold, PaymentDropped(command.batch_id)]
-    if claim.holds or not claim.payee_checked:
-        return [PaymentDropped(command.batch_id)]
-    return [PaymentOrdered(command.batch_id, claim.attempts + 1, claim.amount)]
-
-
-def _settle(command: SettlePayment, claim: Claim) -> Decision:
-    if claim.batch_id != command.batch_id or claim.amount is None:
-        return Rejection(code="not_in_batch", detail="这个申请不在此批次中")
-    if claim.status not in ("payment_ordered", "payment_unknown"):
-        return [] if claim.status == "paid" and command.outcome == "paid" else wrong_state(claim, "登记发放结果")
-    match command.outcome:
-        case "paid":
-            return [ClaimPaid(command.batch_id, claim.amount, command.on)]
-        case "returned":
-            return [PaymentReturned(command.batch_id, command.reason, command.on)]
-        case "unknown":
-            return [] if claim.status == "payment_unknown" else [PaymentUnknown(command.batch_id)]

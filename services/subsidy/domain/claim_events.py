@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from services.subsidy.domain.facts import Facts
+from services.subsidy.domain.payment_order import ReturnReason
 from services.subsidy.domain.policy_version import Step
 from services.subsidy.domain.screening import Results
 from shared.eventstore.decider import (
@@ -21,6 +22,7 @@ from shared.values.ids import (
     PaymentBatchId,
     PersonId,
     ProjectId,
+    RecoveryId,
 )
 from shared.values.personal import Personal
 
@@ -232,7 +234,7 @@ class ClaimPaid(Event, frozen=True, tag="subsidy.ClaimPaid.v1"):
 
 
 class PaymentReturned(Event, frozen=True, tag="subsidy.PaymentReturned.v1"):
-    """退票: the money came back; the account must be corrected before another attempt."""
+    """退票: the money came back, perhaps after it was paid; the account must be corrected before another attempt."""
 
     batch_id: PaymentBatchId
     reason: str
@@ -245,15 +247,61 @@ class PaymentUnknown(Event, frozen=True, tag="subsidy.PaymentUnknown.v1"):
     batch_id: PaymentBatchId
 
 
+class OutcomeAttested(Event, frozen=True, tag="subsidy.OutcomeAttested.v1"):
+    """A person showed evidence of how an order ended. A document counts when a second person attests the same."""
+
+    batch_id: PaymentBatchId
+    outcome: Literal["paid", "returned"]
+    reason: ReturnReason
+    on: date
+    evidence: Literal["statement", "document"]
+    document: str
+    attested_by: str
+
+
+class CommitmentCarried(Event, frozen=True, tag="subsidy.CommitmentCarried.v1"):
+    """The unpaid commitment (CNY) moved to the next year's line, as two persons had decided of its line.   (B-12)"""
+
+    from_line: str
+    to_line: str
+    amount: Decimal
+    carried_on: date
+
+
+class ClaimRecovering(Event, frozen=True, tag="subsidy.ClaimRecovering.v1"):
+    """What was paid (CNY) is claimed back."""
+
+    recovery_id: RecoveryId
+    amount: Decimal
+    recovering_on: date
+
+
+class ClaimRecovered(Event, frozen=True, tag="subsidy.ClaimRecovered.v1"):
+    """All has come back. The certificate and the entitlement stay used; the place only if the version says so."""
+
+    recovery_id: RecoveryId
+    frees_place: bool
+    recovered_on: date
+
+
+class RecoveryWaived(Event, frozen=True, tag="subsidy.RecoveryWaived.v1"):
+    """Two persons have given up what has not come back: the claim stays paid."""
+
+    recovery_id: RecoveryId
+    waived_on: date
+
+
 ClaimEvent = (
     ClaimSubmitted | ClaimScreened | ClaimRescreened | EvidenceAttested | PayeeChecked | CorrectionRequested
     | ClaimCorrected | ClaimReviewed | ClaimApproved | ClaimRejected | ClaimWithdrawn | ClaimHeld | HoldLifted
     | ClaimEscalated | ClaimNoticed | NoticeEnded | PaymentReserved | PaymentDropped | PaymentOrdered | ClaimPaid
-    | PaymentReturned | PaymentUnknown
+    | PaymentReturned | PaymentUnknown | OutcomeAttested | CommitmentCarried | ClaimRecovering | ClaimRecovered
+    | RecoveryWaived
 )  # fmt: skip
 EVENTS = (
     ClaimSubmitted, ClaimScreened, ClaimRescreened, EvidenceAttested, PayeeChecked, CorrectionRequested,
     ClaimCorrected, ClaimReviewed, ClaimApproved, ClaimRejected, ClaimWithdrawn, ClaimHeld, HoldLifted,
     ClaimEscalated, ClaimNoticed, NoticeEnded, PaymentReserved, PaymentDropped, PaymentOrdered, ClaimPaid,
-    PaymentReturned, PaymentUnknown,
+    PaymentReturned, PaymentUnknown, OutcomeAttested, CommitmentCarried, ClaimRecovering, ClaimRecovered,
+    RecoveryWaived,
 )  # fmt: skip

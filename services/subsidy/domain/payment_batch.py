@@ -4,14 +4,27 @@ from datetime import date
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
+from services.subsidy.domain.bank_results import JudgedLine, Source
+from services.subsidy.domain.payment_order import OrderId
 from shared.eventstore.decider import Aggregate, Decision, Event, Rejection
 from shared.values.ids import ClaimId, PaymentBatchId
 
 MOST_ITEMS = 200
+MOST_IMPORTS = 500
+"""How many files and queries one batch may have: no stream grows past about a thousand events."""
 
 
 class Item(msgspec.Struct, frozen=True):
+    claim_id: ClaimId
+    amount: Decimal
+
+
+class OrderSent(msgspec.Struct, frozen=True):
+    """An order as the bank is given it, CNY."""
+
+    order_id: OrderId
     claim_id: ClaimId
     amount: Decimal
 
@@ -30,15 +43,40 @@ class PaymentBatchMade(Event, frozen=True, tag="subsidy.PaymentBatchMade.v1"):
 
 
 class PaymentBatchReleased(Event, frozen=True, tag="subsidy.PaymentBatchReleased.v1"):
-    """Released by a second person; `dropped` were on hold at that moment and stay payable."""
+    """Released by a second person; `dropped` were on hold at that moment and stay payable.
+
+    `orders` are what the bank's file says; batches released before there were files have none.
+    """
 
     batch_id: PaymentBatchId
     released_by: str
     released_on: date
     dropped: tuple[ClaimId, ...]
+    orders: tuple[OrderSent, ...] = ()
 
 
-BatchEvent = PaymentBatchMade | PaymentBatchReleased
+class ResultsImported(Event, frozen=True, tag="subsidy.ResultsImported.v1"):
+    """What a bank told, line by line, and what was made of each. `digest`: SHA-256 of the bytes, hexadecimal."""
+
+    batch_id: PaymentBatchId
+    digest: str
+    source: Source
+    lines: tuple[JudgedLine, ...]
+    imported_by: str
+    imported_on: date
+
+
+class OutcomesAsked(Event, frozen=True, tag="subsidy.OutcomesAsked.v1"):
+    """The bank was asked again about orders of which it has not told the end."""
+
+    batch_id: PaymentBatchId
+    orders: tuple[OrderId, ...]
+    asked_by: str
+    asked_on: date
+
+
+BatchEvent = PaymentBatchMade | PaymentBatchReleased | ResultsImported | OutcomesAsked
+EVENTS = (PaymentBatchMade, PaymentBatchReleased, ResultsImported, OutcomesAsked)
 
 
 # -- state and evolve: what we know ---------------------------------------------------------------------------------
@@ -50,7 +88,11 @@ class Batch(msgspec.Struct, frozen=True):
     total: Decimal = Decimal("0.00")
     made_by: str = ""
     released_by: str | None = None
+    released_on: date | None = None
     dropped: tuple[ClaimId, ...] = ()
+    orders: tuple[OrderSent, ...] = ()
+    imports: dict[str, tuple[JudgedLine, ...]] = {}
+    asked: int = 0
 
     @property
     def status(self) -> str:
@@ -62,7 +104,17 @@ def evolve(batch: Batch, event: BatchEvent) -> Batch:
         case PaymentBatchMade():
             return Batch(event.batch_id, event.items, event.total, event.made_by)
         case PaymentBatchReleased():
-            return msgspec.structs.replace(batch, released_by=event.released_by, dropped=event.dropped)
+            return replace(
+                batch,
+                released_by=event.released_by,
+                released_on=event.released_on,
+                dropped=event.dropped,
+                orders=event.orders,
+            )
+        case ResultsImported():
+            return replace(batch, imports={**batch.imports, event.digest: event.lines})
+        case OutcomesAsked():
+            return replace(batch, asked=batch.asked + 1)
 
 
 # -- commands and decide: what may happen next ------------------------------------------------------------------------
@@ -78,28 +130,68 @@ class ReleaseBatch(msgspec.Struct, frozen=True):
     by: str
     today: date
     dropped: tuple[ClaimId, ...]
+    orders: tuple[OrderSent, ...] = ()
 
 
+class ImportResults(msgspec.Struct, frozen=True):
+    digest: str
+    source: Source
+    lines: tuple[JudgedLine, ...]
+    by: str
+    today: date
+
+
+class AskOutcomes(msgspec.Struct, frozen=True):
+    """`orders`: those that are in flight now."""
+
+    orders: tuple[OrderId, ...]
+    by: str
+    today: date
+
+
+BatchCommand = MakeBatch | ReleaseBatch | ImportResults | AskOutcomes
+NOT_FOUND = Rejection(code="not_found", detail="没有找到这个批次", status=404)
+NOT_RELEASED = Rejection(code="not_released", detail="这个批次尚未放行")
+TOO_MANY = Rejection(code="too_many_imports", detail=f"一个批次最多登记 {MOST_IMPORTS} 次银行结果或查询")
 ALREADY_RELEASED = Rejection(code="already_released", detail="这个批次已放行")
 
 
-def decide(command: MakeBatch | ReleaseBatch, batch: Batch) -> Decision:
+def decide(command: BatchCommand, batch: Batch) -> Decision:
     match command:
         case MakeBatch(batch_id, items, by):
             if not 1 <= len(items) <= MOST_ITEMS:
                 return Rejection(code="batch_size", detail=f"一个批次须有 1 至 {MOST_ITEMS} 笔", status=422)
             total = sum((item.amount for item in items), Decimal("0.00"))
             return [PaymentBatchMade(batch_id, items, len(items), total, by)]
-        case ReleaseBatch(by, today, dropped):
-            if batch.id is None:
-                return Rejection(code="not_found", detail="没有找到这个批次", status=404)
-            if batch.released_by is not None:
-                return ALREADY_RELEASED
-            if by == batch.made_by:
-                return Rejection(
-                    code="second_person_required", detail="制单人不能放行同一批次，须由另一人放行", status=403
-                )
-            return [PaymentBatchReleased(batch.id, by, today, dropped)]
+        case _ if batch.id is None:
+            return NOT_FOUND
+        case ReleaseBatch():
+            return _release(command, batch, batch.id)
+        case ImportResults():
+            return _import(command, batch, batch.id)
+        case AskOutcomes(orders, by, today):
+            if batch.released_by is None:
+                return NOT_RELEASED
+            if len(batch.imports) + batch.asked >= MOST_IMPORTS:
+                return TOO_MANY
+            return [OutcomesAsked(batch.id, orders, by, today)] if orders else []
 
 
-PAYMENT_BATCH: Aggregate[Batch] = Aggregate("pay", (PaymentBatchMade, PaymentBatchReleased), Batch, evolve)
+def _release(command: ReleaseBatch, batch: Batch, batch_id: PaymentBatchId) -> Decision:
+    if batch.released_by is not None:
+        return ALREADY_RELEASED
+    if command.by == batch.made_by:
+        return Rejection(code="second_person_required", detail="制单人不能放行同一批次，须由另一人放行", status=403)
+    return [PaymentBatchReleased(batch_id, command.by, command.today, command.dropped, command.orders)]
+
+
+def _import(command: ImportResults, batch: Batch, batch_id: PaymentBatchId) -> Decision:
+    """The same file twice is nothing new."""
+    if command.digest in batch.imports:
+        return []
+    if len(batch.imports) + batch.asked >= MOST_IMPORTS:
+        return TOO_MANY
+    return [ResultsImported(batch_id, command.digest, command.source, command.lines, command.by, command.today)]
+
+
+PAYMENT_BATCH: Aggregate[Batch] = Aggregate("pay", EVENTS, Batch, evolve)

@@ -18,6 +18,7 @@ from services.subsidy.domain.claim_events import (
     ClaimWithdrawn,
     EvidenceAttested,
     PayeeChecked,
+    PaymentReturned,
 )
 from services.subsidy.domain.facts import Facts
 from shared.eventstore.decider import Event, by_type
@@ -86,6 +87,11 @@ def _paid(snapshot: Snapshot, event: ClaimPaid) -> Snapshot:
     return replace(snapshot, standing="paid", amount=event.amount)
 
 
+def _returned(snapshot: Snapshot, event: PaymentReturned) -> Snapshot:
+    """The money came back, from a claim that was not paid yet or one that was: it will be paid again."""
+    return replace(snapshot, standing="approved")
+
+
 def _rejected(snapshot: Snapshot, event: ClaimRejected) -> Snapshot:
     return replace(snapshot, standing="rejected", amount=Decimal(0))
 
@@ -103,6 +109,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     EvidenceAttested: _attested,
     ClaimApproved: _approved,
     ClaimPaid: _paid,
+    PaymentReturned: _returned,
     ClaimRejected: _rejected,
     ClaimWithdrawn: _withdrawn,
 }

@@ -38,6 +38,8 @@ UNTOLD = {
     "subsidy.PayeeChecked.v1",
     "subsidy.PaymentReserved.v1",
     "subsidy.PaymentDropped.v1",
+    "subsidy.OutcomeAttested.v1",
+    "subsidy.CommitmentCarried.v1",
 }
 """Steps inside the offices."""
 

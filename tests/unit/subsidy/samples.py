@@ -16,6 +16,8 @@ from services.subsidy.domain.claim_events import (
     ClaimHeld,
     ClaimNoticed,
     ClaimPaid,
+    ClaimRecovered,
+    ClaimRecovering,
     ClaimRejected,
     ClaimRescreened,
     ClaimReviewed,
@@ -44,6 +46,7 @@ from shared.values.ids import (
     PaymentBatchId,
     PersonId,
     ProjectId,
+    RecoveryId,
 )
 from shared.values.personal import Sealed
 
@@ -52,7 +55,7 @@ SHIPPED = msgspec.json.decode((POLICIES / "training-fee-subsidy-2023.json").read
 POLICY = msgspec.structs.replace(SHIPPED, examples=())
 
 CLAIM_ID, PERSON, PROJECT = ClaimId("clm_1"), PersonId("per_1"), ProjectId("prj_1")
-NOTICE, BATCH = NoticeId("ntc_1"), PaymentBatchId("pay_1")
+NOTICE, BATCH, RECOVERY = NoticeId("ntc_1"), PaymentBatchId("pay_1"), RecoveryId("rec_1")
 ISSUED, TODAY = date(2025, 1, 10), date(2025, 3, 3)
 REVIEWER, APPROVER = "usr_reviewer", "usr_approver"
 LINE, AMOUNT = "training-fee-subsidy/2025", Decimal("1800.00")
@@ -133,6 +136,8 @@ ORDERED = PaymentOrdered(batch_id=BATCH, attempt=1, amount=AMOUNT)
 UNKNOWN = PaymentUnknown(batch_id=BATCH)
 PAID = ClaimPaid(batch_id=BATCH, amount=AMOUNT, paid_on=TODAY)
 RETURNED = PaymentReturned(batch_id=BATCH, reason="户名不符", returned_on=TODAY)
+RECOVERING = ClaimRecovering(recovery_id=RECOVERY, amount=AMOUNT, recovering_on=TODAY)
+RECOVERED = ClaimRecovered(recovery_id=RECOVERY, frees_place=False, recovered_on=TODAY)
 REJECTED = ClaimRejected(decided_by=REVIEWER, reasons=("不符合",), rejected_on=TODAY)
 WITHDRAWN = ClaimWithdrawn(withdrawn_on=TODAY)
 
@@ -165,6 +170,8 @@ PASTS: dict[str, tuple[Event, ...]] = {
     "payment_unknown": (*_payable, RESERVED, ORDERED, UNKNOWN),
     "payment_returned": (*_payable, RESERVED, ORDERED, RETURNED),
     "paid": (*_payable, RESERVED, ORDERED, PAID),
+    "recovering": (*_payable, RESERVED, ORDERED, PAID, RECOVERING),
+    "recovered": (*_payable, RESERVED, ORDERED, PAID, RECOVERING, RECOVERED),
     "rejected": (*_ready, REJECTED),
     "withdrawn": (*_ready, WITHDRAWN),
 }

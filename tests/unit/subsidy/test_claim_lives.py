@@ -15,13 +15,18 @@ from services.subsidy.domain.claim_events import (
     ClaimEvent,
     ClaimPaid,
     ClaimSubmitted,
+    CommitmentCarried,
     HoldLifted,
+    OutcomeAttested,
     PaymentDropped,
     PaymentOrdered,
+    PaymentReturned,
+    RecoveryWaived,
     Status,
 )
 from shared.eventstore.decider import Event
 from tests.unit.subsidy.samples import (
+    AMOUNT,
     ATTESTED,
     BATCH,
     CORRECTED,
@@ -29,14 +34,17 @@ from tests.unit.subsidy.samples import (
     LINE,
     PASTS,
     PERSON,
+    RECOVERY,
+    TODAY,
     facts,
     held,
     policy,
     rescreened,
 )
-from tests.unit.subsidy.world import BUDGET_BOUND, LIVES, Step, World
+from tests.unit.subsidy.world import BUDGET_BOUND, LIVES, NEXT_BOUND, NEXT_LINE, Step, World
 
 FREED = ("rejected", "withdrawn")
+PAID_OUT = ("paid", "recovering", "recovered")
 OTHERS = (
     CORRECTED,
     held("death"),
@@ -45,6 +53,9 @@ OTHERS = (
     ATTESTED,
     ESCALATED,
     rescreened(policy("newer"), facts()),
+    OutcomeAttested(BATCH, "paid", "other", TODAY, "statement", "对账单-1", "usr_1"),
+    CommitmentCarried(LINE, "training-fee-subsidy/2026", AMOUNT, TODAY),
+    RecoveryWaived(RECOVERY, TODAY),
 )
 """Events that no sample past holds."""
 
@@ -65,13 +76,14 @@ def test_the_limits_are_what_the_folds_say_after_every_step(steps: list[Step]) -
     world = World()
     for step in steps:
         world.take(step)
-        committed = Decimal(0)
+        committed: Counter[str] = Counter()
         for id in world.streams:
             claim = world.claim(id)
             held = world.limits.of(id)
             assert held == _owed(claim, held), (step, claim.status)
-            committed += _committed(claim)
-        assert world.limits.used.get((BUDGET, LINE), Decimal(0)) == committed <= BUDGET_BOUND
+            committed[claim.budget_line or ""] += _committed(claim)  # type: ignore[assignment]
+        for line, bound in ((LINE, BUDGET_BOUND), (NEXT_LINE, NEXT_BOUND)):
+            assert world.limits.used.get((BUDGET, line), Decimal(0)) == committed[line] <= bound
 
 
 def _owed(claim: Claim, held: set[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -101,12 +113,12 @@ def _committed(claim: Claim) -> Decimal:
 @every(LIVES)
 def test_no_certificate_no_project_and_no_fourth_place_is_ever_paid(steps: list[Step]) -> None:
     world = lived(steps)
-    paid = [claim for id in world.streams if (claim := world.claim(id)).status == "paid"]
+    paid = [claim for id in world.streams if (claim := world.claim(id)).status in PAID_OUT]
     submissions = [claim.submission for claim in paid if claim.submission is not None]
-    assert len(paid) <= 3
+    assert sum(claim.holds_place for claim in paid) <= 3
     assert max(Counter(one.certificate_no for one in submissions).values(), default=0) <= 1
     assert max(Counter(one.project_id for one in submissions).values(), default=0) <= 1
-    assert all(claim.holds_place for claim in paid)
+    assert all(claim.holds_place for claim in paid if claim.status != "recovered")
 
 
 @pytest.mark.clause("B-12")
@@ -115,11 +127,23 @@ def test_no_certificate_no_project_and_no_fourth_place_is_ever_paid(steps: list[
 @every(LIVES)
 def test_budget_is_never_below_commitments_nor_commitments_below_payments(steps: list[Step]) -> None:
     world = lived(steps)
-    paid = sum(
-        (event.amount for events in world.streams.values() for event in events if isinstance(event, ClaimPaid)),
-        Decimal(0),
-    )
-    assert paid <= world.limits.used.get((BUDGET, LINE), Decimal(0)) <= BUDGET_BOUND
+    paid: Counter[str] = Counter()
+    for id, events in world.streams.items():
+        paid[world.claim(id).budget_line or ""] += _net(events)  # type: ignore[assignment]
+    for line, bound in ((LINE, BUDGET_BOUND), (NEXT_LINE, NEXT_BOUND)):
+        assert paid[line] <= world.limits.used.get((BUDGET, line), Decimal(0)) <= bound
+
+
+def _net(events: list[Event]) -> Decimal:
+    """What has been paid, less what the bank sent back after it was paid."""
+    paid: dict[str, Decimal] = {}
+    for event in events:
+        match event:
+            case ClaimPaid(batch_id, amount):
+                paid[batch_id] = amount
+            case PaymentReturned(batch_id):
+                paid.pop(batch_id, None)
+    return sum(paid.values(), Decimal(0))
 
 
 @settings(max_examples=200, deadline=None)
@@ -144,18 +168,20 @@ def _check_story(claim: Claim, events: list[Event]) -> None:
         assert claim.approver != claim.reviewer
         assert claim.budget_line is not None
         assert claim.policy_version is not None
-    if claim.status in ("payable", "payment_ordered", "payment_unknown", "paid", "payment_returned"):
+    if claim.status in ("payable", "payment_ordered", "payment_unknown", "payment_returned", *PAID_OUT):
         assert claim.notice_ended
         assert claim.approver is not None
-    if claim.status in ("payment_ordered", "payment_unknown", "paid"):
+    if claim.status in ("payment_ordered", "payment_unknown", *PAID_OUT):
         assert claim.batch_id is not None
     if claim.status == "payment_ordered":
         orders = [event for event in events if isinstance(event, PaymentOrdered)]
         assert [order.attempt for order in orders] == list(range(1, len(orders) + 1))
         assert claim.attempts == len(orders)
-    paid = [event for event in events if isinstance(event, ClaimPaid)]
-    assert len(paid) == (claim.status == "paid")
-    assert all(event.amount == claim.amount for event in paid)
+    assert sum(order.in_flight or order.status == "paid" for order in claim.orders) <= 1
+    assert all(order.status == "returned" for order in claim.orders[:-1])
+    assert [order.attempt for order in claim.orders] == list(range(1, len(claim.orders) + 1))
+    assert _net(events) == (claim.amount if claim.status in PAID_OUT else 0)
+    assert all(event.amount == claim.amount for event in events if isinstance(event, ClaimPaid))
 
 
 @settings(max_examples=200, deadline=None)
@@ -169,8 +195,23 @@ def test_a_claim_that_has_ended_stays_as_it_ended(steps: list[Step]) -> None:
             claim = world.claim(id)
             if id in ended:
                 assert claim == ended[id]
-            elif claim.ended:
+            elif claim.ended and claim.status != "paid":
                 ended[id] = claim
+
+
+@pytest.mark.clause("B-19")
+@settings(max_examples=200, deadline=None)
+@every(LIVES)
+def test_what_was_paid_leaves_that_state_by_a_return_or_a_recovery_only(steps: list[Step]) -> None:
+    world = World()
+    before: dict[str, str] = {}
+    for step in steps:
+        world.take(step)
+        for id in world.streams:
+            now = world.claim(id).status
+            if before.get(id) == "paid":
+                assert now in ("paid", "payment_returned", "recovering")
+            before[id] = now
 
 
 @pytest.mark.parametrize("past", PASTS)
@@ -203,4 +244,4 @@ def test_the_lives_reach_every_state() -> None:
             reached.update(world.claim(id).status for id in world.streams)
 
     live()
-    assert reached == set(get_args(Status)) - {"recovering", "recovered"}
+    assert reached == set(get_args(Status))

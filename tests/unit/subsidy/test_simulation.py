@@ -25,6 +25,7 @@ from tests.unit.subsidy.samples import (
     PASTS,
     POLICY,
     REJECTED,
+    RETURNED,
     SCREENED,
     SUBMITTED,
     facts,
@@ -163,13 +164,17 @@ def snapshot_of(*events: Event) -> Snapshot:
 
 @pytest.mark.parametrize("state", sorted(PASTS))
 def test_a_snapshot_says_what_was_decided(state: str) -> None:
-    expected = {"paid": "paid", "rejected": "rejected", "withdrawn": "withdrawn"}
+    expected = {"paid": "paid", "recovering": "paid", "recovered": "paid", "rejected": "rejected", "withdrawn": "withdrawn"}
     late = {"approved", "in_public_notice", "payable", "payable, reserved"}
     late |= {"payment_ordered", "payment_unknown", "payment_returned"}
     found = snapshot_of(*PASTS[state])
     assert found.standing == ("approved" if state in late else expected.get(state, "pending"))
     assert found.amount == (AMOUNT if found.standing in ("approved", "paid") else NOTHING)
     assert (found.district, found.month, found.policy_version) == ("310115", "2025-03", "2023-7")
+
+
+def test_money_that_came_back_is_to_be_paid_again() -> None:
+    assert snapshot_of(*PASTS["paid"], RETURNED).standing == "approved"
 
 
 def test_the_facts_are_those_of_the_latest_screening_with_what_was_answered_since() -> None:

@@ -3,8 +3,9 @@
 import pytest
 
 from services.subsidy.domain.claim import CLAIM
-from services.subsidy.domain.claim_decisions import WAITS_FOR_DISTRICT, OrderPayment, decide
+from services.subsidy.domain.claim_decisions import decide
 from services.subsidy.domain.claim_events import ClaimHeld, HoldReason, PaymentDropped
+from services.subsidy.domain.claim_payment import WAITS_FOR_DISTRICT, OrderPayment
 from shared.testing.spec import given
 from tests.unit.subsidy.samples import BATCH, PASTS, SCREENED, SUBMITTED, TODAY, approval, submit
 

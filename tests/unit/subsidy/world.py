@@ -26,18 +26,25 @@ from services.subsidy.domain.claim_decisions import (
     HoldClaim,
     LiftHold,
     NoticeClaim,
-    OrderPayment,
     RecordPayeeCheck,
     RejectClaim,
     RequestCorrection,
-    ReservePayment,
     ReviewClaim,
-    SettlePayment,
     SubmitClaim,
     WithdrawClaim,
     decide,
 )
 from services.subsidy.domain.claim_events import HoldReason
+from services.subsidy.domain.claim_payment import (
+    AttestOutcome,
+    CarryCommitment,
+    EndRecovery,
+    FreeForBudget,
+    OrderPayment,
+    RecoverClaim,
+    ReservePayment,
+    SettlePayment,
+)
 from shared.eventstore.decider import (
     Decision,
     Event,
@@ -50,12 +57,13 @@ from shared.eventstore.decider import (
     TakePlace,
     Use,
 )
-from shared.values.ids import ClaimId, NoticeId, PaymentBatchId, ProjectId
+from shared.values.ids import ClaimId, NoticeId, PaymentBatchId, ProjectId, RecoveryId
 from tests.unit.subsidy.samples import LINE, PERSON, POLICY, TODAY, approval, facts, payee, policy, submission
 
 NEWER = policy("newer", amount=Decimal("2000.00"))
 VERSIONS = (POLICY, NEWER, None)
 BUDGET_BOUND = Decimal("6000.00")
+NEXT_LINE, NEXT_BOUND = "training-fee-subsidy/2026", Decimal("3800.00")
 STAFF = ("usr_1", "usr_2")
 
 
@@ -69,7 +77,7 @@ class Limits:
     def __init__(self) -> None:
         self.unique: dict[tuple[str, str], str] = {}
         self.used: dict[tuple[str, str], Decimal] = {}
-        self.bound: dict[tuple[str, str], Decimal] = {(BUDGET, LINE): BUDGET_BOUND}
+        self.bound: dict[tuple[str, str], Decimal] = {(BUDGET, LINE): BUDGET_BOUND, (BUDGET, NEXT_LINE): NEXT_BOUND}
 
     def after(self, changes: Iterable[LimitChange], holder: str) -> "Limits":
         """New limits with these changes. Raises `Refused` and changes nothing."""
@@ -176,13 +184,34 @@ class World:
             case "end":
                 return EndNotice(NoticeId(f"ntc_{pick % 2}"))
             case "reserve":
-                return ReservePayment(PaymentBatchId(f"pay_{pick % 3}"))
+                return ReservePayment(PaymentBatchId(f"pay_{len(claim.orders)}{pick % 3}"))
             case "order":
                 return OrderPayment(claim.batch_id or PaymentBatchId("pay_0"), date(2025, 3, 10))
+            case "carry":
+                left = NEXT_BOUND - self.limits.used.get((BUDGET, NEXT_LINE), Decimal(0))
+                return CarryCommitment(LINE, NEXT_LINE, today, fits=left >= (claim.amount or Decimal(0)))
+            case "free":
+                return FreeForBudget(fits=pick % 2 == 0)
+            case "recover":
+                return RecoverClaim(RecoveryId(f"rec_{step.claim}"), today)
+            case "end recovery":
+                return EndRecovery(RecoveryId(f"rec_{step.claim}"), pick % 4 != 1, pick % 4 == 0, today)
+            case "attest":
+                evidence = ("statement", "document")[pick % 2]
+                outcome = ("paid", "returned")[pick // 2 % 2]
+                told = "对账单-1"
+                return AttestOutcome(
+                    self._batch(claim, pick), outcome, "other", TODAY, evidence, told, STAFF[pick // 4 % 2]
+                )
             case _:
                 outcomes = ("paid", "returned", "unknown")
-                batch = claim.batch_id or PaymentBatchId("pay_0")
-                return SettlePayment(batch, outcomes[pick % 3], "户名不符", today)
+                return SettlePayment(self._batch(claim, pick), outcomes[pick % 3], "户名不符", today)
+
+    def _batch(self, claim: Claim, pick: int) -> PaymentBatchId:
+        """The batch that the claim is in, mostly; now and then one that it was in before, or never."""
+        known = [order.batch_id for order in claim.orders]
+        others = [*known, PaymentBatchId("pay_0")]
+        return others[pick % len(others)] if pick >= 9 else claim.batch_id or others[-1]
 
     def _submission(self, step: Step, id: ClaimId, today: date) -> SubmitClaim:
         number = f"SH2025-D1-{step.claim:06}"
@@ -206,11 +235,11 @@ class World:
 
 COMMANDS = (
     "check", "ask", "correct", "review", "approve", "reject", "withdraw", "hold", "lift", "notice", "end", "reserve",
-    "order", "settle",
+    "order", "settle", "attest", "carry", "free", "recover", "end recovery",
 )  # fmt: skip
 FORWARD = (
     "check", "review", "approve", "notice", "end", "reserve", "order", "settle",
-    "correct", "recheck", "reserve", "order", "settle",
+    "correct", "recheck", "reserve", "order", "settle", "recover", "end recovery",
 )  # fmt: skip
 
 _step = st.builds(Step, st.integers(0, 5), st.sampled_from(COMMANDS), st.integers(0, 11))

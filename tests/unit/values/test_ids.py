@@ -106,6 +106,6 @@ def test_any_other_text_is_no_id(text: object) -> None:
 
 
 def test_every_kind_has_a_prefix_of_its_own() -> None:
-    assert len(set(PREFIXES.values())) == len(PREFIXES) == 16
+    assert len(set(PREFIXES.values())) == len(PREFIXES) == 17
     assert all(hasattr(ids, name) for name in PREFIXES)
     assert ClaimId(new_id(PREFIXES["ClaimId"], uuid7())).startswith("clm_")
