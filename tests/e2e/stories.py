@@ -35,6 +35,9 @@ MESSAGES = {
     Road.REJECTED: _REFUSED,
     Road.OUT_OF_WINDOW: _REFUSED,
     Road.ROLE_MISSING: _REFUSED,
+    Road.RETURNED: (*_PAID, "payment_returned", "corrected", "payment_ordered"),
+    Road.RECOVERED: (*_PAID, "recovering", "recovered"),
+    Road.WAITING: ("submitted", "held"),
 }
 """What a founder is told of the claims on each road."""
 
@@ -51,7 +54,7 @@ def predicted(city: City) -> Figures:
     taken_back = 1 if listed > 1 else 0  # one consent is withdrawn, and its person told
     return Figures(
         claims=told["submitted"],
-        paid=told["paid"],
+        paid=told["paid"] - told["recovered"],
         rejected=told["rejected"],
         whitelisted=listed - taken_back,
         messages=messages + listed + taken_back,

@@ -44,7 +44,7 @@ async def _submit(client: Client, registered: Registered, plan: ClaimPlan) -> An
         "person_id": registered.person_id,
         "organisation_id": registered.organisation_id,
         "certificate_no": registered.certificates[plan.project],
-        "payee_account": _account(founder.first_account or founder.person.account),
+        "payee_account": account_body(founder.first_account or founder.person.account),
         "channel": plan.channel.value,
         "accepting_district": plan.accepting_district.value,
     }
@@ -53,7 +53,7 @@ async def _submit(client: Client, registered: Registered, plan: ClaimPlan) -> An
     return await client.post(role, "subsidy", "/v1/claims", body, step=step, expect=(409,))
 
 
-def _account(account: Account) -> dict[str, str]:
+def account_body(account: Account) -> dict[str, str]:
     return {
         "kind": account.kind.value,
         "holder": account.holder,
@@ -63,12 +63,17 @@ def _account(account: Account) -> dict[str, str]:
 
 
 async def review_all(client: Client, claims: list[Made]) -> None:
-    """Bring every claim to an approval or a signed rejection, each by the staff of its own district."""
+    """Bring every claim to an approval or a signed rejection, each by the staff of its own district.
+
+    Those that no policy version judges wait.
+    """
     await asyncio.gather(*(_review(client, claim) for claim in claims))
 
 
 async def _review(client: Client, claim: Made) -> None:
     shown = await _screened(client, claim)
+    if claim.road is Road.WAITING:
+        return
     if _failed(shown) == ["收款账户为本人账户"] and claim.road is Road.CORRECTED:
         await _correct(client, claim)
         shown = await _screened(client, claim)
@@ -86,7 +91,7 @@ async def _correct(client: Client, claim: Made) -> None:
     path, n = f"/v1/claims/{claim.claim_id}", claim.claim_id
     asked = {"decision": "request_correction", "reasons": ["收款账户须为申请人本人账户"]}
     await client.post(f"district:{claim.district}/reviewer", "subsidy", f"{path}/review", asked, step=f"ask/{n}")
-    account = {"payee_account": _account(claim.registered.founder.person.account)}
+    account = {"payee_account": account_body(claim.registered.founder.person.account)}
     await client.post("app", "subsidy", f"{path}/corrections", account, step=f"correct/{n}")
 
 

@@ -131,9 +131,12 @@ async def demo(endpoints: Endpoints, directory: Path, founders: int, story: Stor
             notices = await money.publish_notices(client, made, approved)
             await money.objections(client, made, notices)
             await money.pass_notices(client, published)
-        with story.step("制作发放批次，第二人放行，登记银行结果"):
+        with story.step("制作发放批次，第二人放行，登记银行结果，退票更正后再付"):
             payable = await _with_status(client, made, "payable")
-            await money.pay(client, sorted(payable))
+            await money.pay(client, sorted(payable), made)
+            await settle(client)
+        with story.step("误发的追回，分笔退回，账目逐分相符"):
+            await money.recover(client, made, shanghai_date(now_of(await progress_of(client))))
             await settle(client)
         with story.step("仅凭 Kafka 重建每个申请，与事件库、档案、服务逐一比对"):
             comparisons = await compare(client, [claim.claim_id for claim in made])

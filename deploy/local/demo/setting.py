@@ -16,7 +16,7 @@ from shared.testing.city import City
 
 POLICIES = Path(__file__).parents[3] / "services/subsidy/policies"
 PROGRAMME = "training-fee-subsidy"
-QUALIFIED_FROM, QUALIFIED_UNTIL = date(2023, 5, 1), date(2030, 12, 31)
+QUALIFIED_FROM, QUALIFIED_UNTIL = date(2023, 1, 1), date(2030, 12, 31)
 BUDGET = "1000000.00"
 LOOK_SECONDS = 0.1
 

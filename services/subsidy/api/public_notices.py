@@ -126,12 +126,12 @@ header{border-bottom:3px solid var(--accent);margin-bottom:1rem}h1{font-size:1.5
 h2{font-size:1.15rem;margin:2.2rem 0 .2rem}a{color:inherit}
 nav{display:flex;flex-wrap:wrap;gap:.3rem .9rem;font-size:.92rem;margin:1rem 0}
 nav a[aria-current]{color:var(--accent);font-weight:600;text-decoration:none}
-table{border-collapse:collapse;width:100%}th{font-weight:600;color:var(--soft);font-size:.9rem}
+table{border-collapse:collapse;width:100%;table-layout:fixed}th:first-child{width:36%}th:last-child{width:24%}th{font-weight:600;color:var(--soft);font-size:.9rem}
 th,td{text-align:left;padding:.5rem .4rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
 td:last-child,th:last-child{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-td:nth-child(2){font-variant-numeric:tabular-nums}.period,.empty,footer{color:var(--soft)}
+td:nth-child(2){font-variant-numeric:tabular-nums;white-space:nowrap}.period,.empty,footer{color:var(--soft)}
 .period{margin:.2rem 0 .6rem}footer{margin-top:3rem;font-size:.9rem}
-@media(max-width:30rem){:root{font-size:15px}th,td{padding:.45rem .2rem}td:nth-child(2){font-size:.88rem}}
+@media(max-width:30rem){:root{font-size:15px}th,td{padding:.45rem .2rem}td:nth-child(2){font-size:.85rem}}
 @media print{nav{display:none}}
 """
 
@@ -142,8 +142,8 @@ def _page(notices: PublicNotices, district: str | None) -> str:
 <meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex,noarchive">
 <title>补贴拟发放名单公示</title><style>{STYLE}</style></head><body>
 <header><h1>补贴拟发放名单公示</h1></header><main>
-<p>根据沪人社规〔2023〕7号等规定，现将拟发放补贴人员名单予以公示。对名单有异议的，请在公示期内向公示所在区就业促进中心
-实名提出，并说明理由、提供依据；收到后该笔申请暂缓发放，经核实作出处理。</p>
+<p>根据沪人社规〔2023〕7号等规定，现将拟发放补贴人员名单予以公示。对名单有异议的，请在公示期内向公示所在区就业促进中心实名提出，\
+并说明理由、提供依据；收到后该笔申请暂缓发放，经核实作出处理。</p>
 {_navigation(district)}{sections}{_following(notices.next, district)}</main>
 <footer>证件号码已隐去出生日期。公示期满，名单即行撤下。</footer></body></html>"""
 

@@ -39,12 +39,14 @@ AS_OF: Final = date(2025, 3, 3)
 """The Asia/Shanghai day on which the sandbox business clock starts; registration dates are told from it."""
 
 _PER_RUN: Final = 1 << 16
+BEFORE_ANY_POLICY: Final = date(2023, 4, 20)
+"""Certificates of that day came before the first policy (clause B-01): their claims wait for a version."""
 _INSTRUCTORS_FROM: Final = _PER_RUN - 64
 MAX_FOUNDERS: Final = _INSTRUCTORS_FROM
 
-# Every twenty founders go every road once and twelve are simply paid; the kinds of document have another period, so
+# Every twenty founders go every road once and nine are simply paid; the kinds of document have another period, so
 # that roads and kinds meet in every combination.
-_ROADS: Final = [*Road, *(Road.PAID,) * 11]
+_ROADS: Final = [*Road, *(Road.PAID,) * 8]
 _KINDS: Final = {
     4: IdentityKind.HMT_RESIDENT,
     9: IdentityKind.FOREIGN_PERMANENT,
@@ -175,27 +177,30 @@ class City:
         organisation = self._organisation(index, old=road is Road.REJECTED and not outside, outside=outside)
         chance = random.Random(f"{self.seed}:{self.run}:{index}:road")
         first_account = None
-        if road is Road.CORRECTED:
+        if road in (Road.CORRECTED, Road.RETURNED):
             other_bank = self.banks[(index + 1) % len(self.banks)]
             ordinal = (self.run + 1) * _PER_RUN + index
-            first_account = self._account(organisation.name, other_bank, ordinal, AccountKind.BANK_ACCOUNT)
+            holder = organisation.name if road is Road.CORRECTED else person.name
+            first_account = self._account(holder, other_bank, ordinal, AccountKind.BANK_ACCOUNT)
         return Founder(
             person=person,
             organisation=organisation,
             road=road,
             role=None if road is Road.ROLE_MISSING else chance.choice(tuple(Role)),
             institution=chance.choice(self.institutions).code,
-            claims=_claims(road, chance),
+            claims=_claims(road, chance, self.as_of),
             first_account=first_account,
         )
 
 
-def _claims(road: Road, chance: random.Random) -> tuple[ClaimPlan, ...]:
+def _claims(road: Road, chance: random.Random, as_of: date) -> tuple[ClaimPlan, ...]:
     projects = chance.sample(_START_UP, 4 if road is Road.OVER_LIMIT else 1)
     channels = [chance.choice(tuple(Channel))]
     if road is Road.DUPLICATE_CHANNELS:
         channels = [Channel.APP, Channel.WINDOW]
     days = chance.randint(370, 400) if road is Road.OUT_OF_WINDOW else chance.randint(0, 20)
+    if road is Road.WAITING:
+        days = (as_of - BEFORE_ANY_POLICY).days
     return tuple(
         ClaimPlan(project.code, channel, chance.choice(DISTRICTS), days) for project in projects for channel in channels
     )

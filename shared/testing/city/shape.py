@@ -25,6 +25,9 @@ class Road(StrEnum):
     OUT_OF_WINDOW = "out_of_window"
     ROLE_MISSING = "role_missing"
     DUPLICATE_CHANNELS = "duplicate_channels"
+    RETURNED = "returned"
+    RECOVERED = "recovered"
+    WAITING = "waiting"
 
 
 class Role(StrEnum):
@@ -204,8 +207,9 @@ class Founder(msgspec.Struct, frozen=True):
     """A person, the organisation, and the road of the claim.
 
     `role` is None on the road `role_missing`. `institution` is the code of the institution trained at. On the road
-    `rejected` the organisation is older than three years or outside the city. `first_account` is what a founder on the
-    road `corrected` hands in first: an account in the organisation's name, not the claimant's own (clause B-19).
+    `rejected` the organisation is older than three years or outside the city. On the road `waiting` the certificate is
+    older than the first policy. `first_account` is what a founder hands in first: on the road `corrected` an account
+    in the organisation's name, not the claimant's own, on the road `returned` an own one that is closed (clause B-19).
     """
 
     person: Person

@@ -164,7 +164,13 @@ def snapshot_of(*events: Event) -> Snapshot:
 
 @pytest.mark.parametrize("state", sorted(PASTS))
 def test_a_snapshot_says_what_was_decided(state: str) -> None:
-    expected = {"paid": "paid", "recovering": "paid", "recovered": "paid", "rejected": "rejected", "withdrawn": "withdrawn"}
+    expected = {
+        "paid": "paid",
+        "recovering": "paid",
+        "recovered": "paid",
+        "rejected": "rejected",
+        "withdrawn": "withdrawn",
+    }
     late = {"approved", "in_public_notice", "payable", "payable, reserved"}
     late |= {"payment_ordered", "payment_unknown", "payment_returned"}
     found = snapshot_of(*PASTS[state])
