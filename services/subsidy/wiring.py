@@ -14,6 +14,7 @@ from services.subsidy.api import (
     payments,
     policies,
     public_notices,
+    reconciliations,
     recoveries,
     retentions,
     submission,
@@ -32,7 +33,15 @@ from services.subsidy.domain.policy import PROGRAMME
 from services.subsidy.domain.recovery import RECOVERY
 from services.subsidy.domain.upcasts import UPCASTS
 from services.subsidy.intake.facts import LISTENS
-from services.subsidy.processes import claim_processes, clocks, elsewhere, recovery_processes, rescreening
+from services.subsidy.processes import (
+    budget_processes,
+    claim_processes,
+    clocks,
+    elsewhere,
+    recovery_processes,
+    rescreening,
+)
+from services.subsidy.processes.budget_processes import CARRYING, FREEING, carry, free
 from services.subsidy.processes.parts import Outside
 from services.subsidy.processes.rescreening import RESCREENING, rescreen
 from shared.eventstore.listing import Lister
@@ -56,6 +65,7 @@ DEFINITION = ServiceDefinition(
         payment_queries.api,
         payment_results.api,
         recoveries.api,
+        reconciliations.api,
         policies.api,
         public_notices.api,
         retentions.api,
@@ -74,6 +84,7 @@ DEFINITION = ServiceDefinition(
     listens=LISTENS,
     processes=(
         *claim_processes.PROCESSES,
+        *budget_processes.PROCESSES,
         *clocks.PROCESSES,
         *elsewhere.PROCESSES,
         *recovery_processes.PROCESSES,
@@ -81,7 +92,11 @@ DEFINITION = ServiceDefinition(
     ),
     upcasts=UPCASTS,
     outside=lambda around: Outside(around.store, around.peers, around.operations),
-    long_work=lambda around: {RESCREENING: partial(rescreen, around.store)},
+    long_work=lambda around: {
+        RESCREENING: partial(rescreen, around.store),
+        FREEING: partial(free, around.store),
+        CARRYING: partial(carry, around.store),
+    },
 )
 
 
