@@ -14,6 +14,7 @@ from services.subsidy.api import (
     payments,
     policies,
     public_notices,
+    reconciliations,
     recoveries,
     retentions,
     screenings,
@@ -34,7 +35,15 @@ from services.subsidy.domain.policy import PROGRAMME
 from services.subsidy.domain.recovery import RECOVERY
 from services.subsidy.domain.upcasts import UPCASTS
 from services.subsidy.intake.facts import LISTENS
-from services.subsidy.processes import claim_processes, clocks, elsewhere, recovery_processes, rescreening
+from services.subsidy.processes import (
+    budget_processes,
+    claim_processes,
+    clocks,
+    elsewhere,
+    recovery_processes,
+    rescreening,
+)
+from services.subsidy.processes.budget_processes import CARRYING, FREEING, carry, free
 from services.subsidy.processes.parts import Outside
 from services.subsidy.processes.rescreening import RESCREENING, rescreen
 from services.subsidy.processes.simulation import SIMULATION, simulate
@@ -61,6 +70,7 @@ DEFINITION = ServiceDefinition(
         payment_queries.api,
         payment_results.api,
         recoveries.api,
+        reconciliations.api,
         policies.api,
         simulations.api,
         public_notices.api,
@@ -81,6 +91,7 @@ DEFINITION = ServiceDefinition(
     listens=LISTENS,
     processes=(
         *claim_processes.PROCESSES,
+        *budget_processes.PROCESSES,
         *clocks.PROCESSES,
         *elsewhere.PROCESSES,
         *recovery_processes.PROCESSES,
@@ -91,6 +102,8 @@ DEFINITION = ServiceDefinition(
     long_work=lambda around: {
         RESCREENING: partial(rescreen, around.store),
         SIMULATION: partial(simulate, around.store),
+        FREEING: partial(free, around.store),
+        CARRYING: partial(carry, around.store),
     },
 )
 

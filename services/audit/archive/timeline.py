@@ -158,6 +158,10 @@ PHRASES: dict[str, Callable[[Event], str]] = {
     "subsidy.RecoverySettled.v1": lambda e: "追回款全部到账",
     "subsidy.WriteOffProposed.v1": lambda e: "提出核销未追回部分",
     "subsidy.RecoveryWrittenOff.v1": lambda e: f"第二人同意核销 {e['amount']} 元",
+    "subsidy.BudgetSet.v1": lambda e: f"设定 {e['line']} 预算 {e['amount']} 元",
+    "subsidy.BudgetYearBegun.v1": lambda e: f"预算 {e['line']} 进入年度",
+    "subsidy.CarryOverProposed.v1": lambda e: f"提出将 {e['line']} 未发放承诺结转至 {e['to_line']}",
+    "subsidy.CarryOverConfirmed.v1": lambda e: "第二人确认年终结转",
     "notify.MessageSent.v1": lambda e: f"通知申请人：{MESSAGES.get(e['template'].partition('.')[0], e['template'])}",
     "notify.MessageRead.v1": lambda e: "通知已读",
 }

@@ -107,6 +107,9 @@ def listed(id: str, claim: Claim) -> Listed:
     facets += [f"hold:{hold.reason}" for hold in claim.holds]
     if claim.status == "payable" and not claim.holds and claim.batch_id is None and claim.payee_checked:
         facets.append("ready:payment")
+    facets += [f"line:{line}" for line in dict.fromkeys((*claim.carried_from, claim.budget_line)) if line is not None]
+    if claim.budget_line is not None and claim.status not in ("rejected", "withdrawn"):
+        facets.append(f"{'paid' if claim.net_paid else 'unpaid'}:{claim.budget_line}")
     if claim.status == "approved" and not claim.holds:
         facets.append("ready:notice")
     return Listed(facets, body)

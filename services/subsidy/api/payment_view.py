@@ -25,6 +25,29 @@ class BudgetState(msgspec.Struct, frozen=True):
     left: Decimal
 
 
+class BudgetShown(msgspec.Struct, frozen=True):
+    """The same with what was paid net of returns, and what came back in that year, CNY, as of a log position.
+
+    What came back is shown where it came in; it makes no room for commitments.
+    """
+
+    line: str
+    amount: Decimal
+    committed: Decimal
+    left: Decimal
+    paid: Decimal
+    recovered: Decimal
+    as_of: int
+
+
+class CarryOverState(msgspec.Struct, frozen=True):
+    """`confirmed`: two persons have decided it."""
+
+    line: str
+    to_line: str
+    confirmed: bool
+
+
 def listed_budget(id: str, budget: Budget) -> Listed:
     return Listed(
         (f"programme:{budget.programme}",), ShownBudget(budget.line, budget.programme, budget.year, budget.amount)

@@ -40,7 +40,7 @@ from shared.web.problem import of_rejection
 from shared.web.routes import Body, router
 from shared.web.step_up import steps_up
 
-api = router("追回")
+api = router("资金")
 
 READERS = ("finance/*", "city", "auditor")
 

@@ -142,6 +142,11 @@ class Claim(msgspec.Struct, frozen=True):
     def attempts(self) -> int:
         return len(self.orders)
 
+    @property
+    def net_paid(self) -> bool:
+        """Whether money went out that the bank has not sent back; one that is claimed back was paid all the same."""
+        return any(order.status == "paid" for order in self.orders)
+
     def order_in(self, batch_id: PaymentBatchId) -> Order | None:
         """The claim's order in a batch; a claim is in a batch once."""
         return next((order for order in self.orders if order.batch_id == batch_id), None)
@@ -290,8 +295,11 @@ def _unknown(claim: Claim, event: PaymentUnknown) -> Claim:
 
 
 def _with_outcome(claim: Claim, batch_id: PaymentBatchId, status: OrderStatus, on: date | None) -> Claim:
+    shown = claim.outcome_attested
+    attested = shown is not None and shown.what[:2] == (batch_id, status)
     orders = tuple(
-        replace(order, status=status, ended_on=on) if order.batch_id == batch_id else order for order in claim.orders
+        replace(order, status=status, ended_on=on, attested=attested) if order.batch_id == batch_id else order
+        for order in claim.orders
     )
     return replace(claim, orders=orders, outcome_attested=None)
 

@@ -43,13 +43,17 @@ _FORM = re.compile(r"([0-9a-f]{32})-([0-9]{2})", re.ASCII)
 
 
 class Order(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One attempt: in which batch, how much (CNY), and how it has ended. `ended_on`: Asia/Shanghai day."""
+    """One attempt: in which batch, how much (CNY), and how it has ended. `ended_on`: Asia/Shanghai day.
+
+    `attested`: people have shown evidence of this end.
+    """
 
     attempt: int
     batch_id: PaymentBatchId
     amount: Decimal
     status: OrderStatus = "ordered"
     ended_on: date | None = None
+    attested: bool = False
 
     @property
     def in_flight(self) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from services.subsidy.domain.budget import BUDGET_LINE
 from services.subsidy.domain.claim import CLAIM
 from services.subsidy.domain.claim_decisions import ClaimCommand, decide
 from services.subsidy.domain.notice import NOTICE
@@ -14,7 +15,7 @@ from shared.eventstore.work import Answer, Work
 from shared.runtime.long_work import Operations
 from shared.web.peers import Peers
 
-OWN = EventTypes([CLAIM, NOTICE, PROGRAMME], UPCASTS)
+OWN = EventTypes([CLAIM, NOTICE, PROGRAMME, BUDGET_LINE], UPCASTS)
 DONE = Answer(204, b"")
 
 
