@@ -12,6 +12,7 @@ from services.subsidy.api import (
     public_notices,
     retentions,
     screenings,
+    selections,
     simulations,
     submission,
 )
@@ -45,6 +46,7 @@ DEFINITION = ServiceDefinition(
         claims.api,
         screenings.api,
         bulk_decisions.api,
+        selections.api,
         notices.api,
         objections.api,
         payments.api,
@@ -76,6 +78,7 @@ DEFINITION = ServiceDefinition(
     long_work=lambda around: {
         RESCREENING: partial(rescreen, around.store),
         SIMULATION: partial(simulate, around.store),
+        **selections.decisions(around.store),
     },
 )
 

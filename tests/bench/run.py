@@ -14,6 +14,7 @@ from tests.bench import (
     command,
     edge,
     fold,
+    selection,
     sequenced,
     signatures,
     simulation,
@@ -26,6 +27,7 @@ Measure = Callable[[Path, int], dict[str, float]]
 
 SCENES: dict[str, Measure] = {
     "claims": lambda directory, rounds: asyncio.run(claims.measure(directory, rounds)),
+    "selection": lambda directory, rounds: asyncio.run(selection.measure(directory, rounds)),
     "edge": lambda directory, rounds: asyncio.run(edge.measure(directory, rounds)),
     "whitelist": lambda directory, rounds: asyncio.run(whitelist.measure(directory, rounds)),
     "signatures": lambda directory, rounds: asyncio.run(signatures.measure(directory, rounds)),

@@ -129,7 +129,7 @@ def sample(name: str, schema: Json) -> Any:
         return schema["enum"][0]
     match schema.get("type"):
         case "object":
-            return {key: sample(key, value) for key, value in schema["properties"].items()}
+            return {key: sample(key, value) for key, value in schema.get("properties", {}).items()}
         case "array":
             return [sample(name, schema["items"])]
         case "integer":
@@ -177,10 +177,10 @@ def fields(schema: Json, at: tuple[Step, ...] = ()) -> Iterator[Field]:
 
 
 def objects(schema: Json, at: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
-    """Where the objects of a body stand, the body itself first."""
+    """Where the objects of a body stand whose fields have names, the body itself first."""
     yield at
     for field in fields(schema):
-        if field.schema.get("type") == "object":
+        if field.schema.get("type") == "object" and "properties" in field.schema:
             yield field.where
         elif field.schema.get("type") == "array" and field.schema["items"].get("type") == "object":
             yield (*field.where, 0)
