@@ -18,6 +18,7 @@ from services.subsidy.api import (
     recoveries,
     retentions,
     screenings,
+    selections,
     simulations,
     submission,
 )
@@ -62,6 +63,7 @@ DEFINITION = ServiceDefinition(
         claims.api,
         screenings.api,
         bulk_decisions.api,
+        selections.api,
         notices.api,
         objections.api,
         budgets.api,
@@ -104,6 +106,7 @@ DEFINITION = ServiceDefinition(
         SIMULATION: partial(simulate, around.store),
         FREEING: partial(free, around.store),
         CARRYING: partial(carry, around.store),
+        **selections.decisions(around.store),
     },
 )
 

@@ -1,7 +1,7 @@
 """The application frame of every service: one pure ASGI middleware, health, metrics, problem documents."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -69,8 +70,15 @@ def create_app(service: str, title: str, routers: Sequence[APIRouter], lifespan:
     app.add_exception_handler(asyncpg.InterfaceError, _on_database)
     app.add_exception_handler(asyncpg.InternalClientError, _on_database)
     app.add_exception_handler(OSError, _on_database)
-    app.add_middleware(Edge, metrics=metrics)
+    app.add_middleware(Edge, metrics=metrics, largest=_largest(routers))
     return app
+
+
+def _largest(routers: Sequence[APIRouter]) -> dict[str, int]:
+    """The paths that take larger bodies than others do, with how many bytes; see `accepts_up_to`."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    sizes = {route.path: getattr(route.endpoint, "__most_bytes__", None) for route in routes}
+    return {path: size for path, size in sizes.items() if size is not None}
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:
@@ -83,7 +91,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     codes = {
         404: ("not_found", "没有这个地址"),
         405: ("method_not_allowed", "这个地址不支持此方法"),
-        413: ("too_large", "请求内容不能超过 1 MiB"),
+        413: ("too_large", f"请求内容不能超过 {error.detail} MiB"),
     }
     code, detail = codes.get(error.status_code, ("invalid_request", "请求无法处理"))
     headers = dict(error.headers or {})
@@ -122,16 +130,17 @@ async def _on_database(request: Request, error: Exception) -> Response:
 class _TooLarge(HTTPException):
     """An HTTPException, because FastAPI turns whatever else happens while it reads a body into a 400."""
 
-    def __init__(self) -> None:
-        super().__init__(413)
+    def __init__(self, most: int) -> None:
+        super().__init__(413, str(most // MAX_BODY))
 
 
 class Edge:
     """Correlation, size limit, span, metrics and the last resort for errors, without a task or a queue per request."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, largest: Mapping[str, int]) -> None:
         self._app = app
         self._metrics = metrics
+        self._largest = largest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -157,7 +166,7 @@ class Edge:
 
         with request_span(scope["method"], headers.get(b"traceparent")) as span:
             try:
-                await self._app(scope, _limited(headers, receive), respond)
+                await self._app(scope, _limited(headers, receive, self._largest.get(scope["path"], MAX_BODY)), respond)
             except Exception as error:
                 log.exception("unhandled_error", error=type(error).__name__)
                 if responding:
@@ -183,20 +192,20 @@ def _correlation(value: bytes | None) -> UUID:
     return uuid7()
 
 
-def _limited(headers: dict[bytes, bytes], receive: Receive) -> Receive:
+def _limited(headers: dict[bytes, bytes], receive: Receive, most: int) -> Receive:
     declared = headers.get(b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) <= MAX_BODY:
+    if declared is not None and declared.isdigit() and int(declared) <= most:
         return receive
     seen = 0
 
     async def limited() -> Message:
         nonlocal seen
-        if declared is not None and (not declared.isdigit() or int(declared) > MAX_BODY):
-            raise _TooLarge
+        if declared is not None and (not declared.isdigit() or int(declared) > most):
+            raise _TooLarge(most)
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MAX_BODY:
-            raise _TooLarge
+        if seen > most:
+            raise _TooLarge(most)
         return message
 
     return limited

@@ -11,8 +11,13 @@ B = TypeVar("B", bound=BaseModel)
 
 async def read_body(request: Request, model: type[B]) -> B:
     """The body as `model`. Raises the same 422 that a declared body does, with the same pointers."""
+    return parsed_body(await request.body(), model)
+
+
+def parsed_body(content: bytes, model: type[B]) -> B:
+    """The same, for bytes that have been read."""
     try:
-        return model.model_validate_json(await request.body())
+        return model.model_validate_json(content)
     except ValidationError as error:
         raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in error.errors()]) from None
 

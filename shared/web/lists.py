@@ -22,15 +22,14 @@ async def page(request: Request, kind: str, facets: Sequence[str], *, newest_fir
 
     Query: `limit` (1 to 200), `cursor`. A `Consistency-Token` header makes the list wait for what it stands for.
     """
-    limit = _limit(request.query_params.get("limit"))
-    after = _cursor(request.query_params.get("cursor"))
+    limit = limit_of(request.query_params.get("limit"))
+    after = cursor_of(request.query_params.get("cursor"))
     token = request.headers.get("consistency-token")
     state = request.app.state
     if token is not None and not await caught_up(state.store.pool, token, PATIENCE):
         raise Problem(503, "not_caught_up", "列表尚未更新到所求的版本，请稍后重试", headers={"Retry-After": "1"})
     found = await read_page(state.store.pool, kind, facets, after, limit, newest_first=newest_first)
-    following = None if found.next is None else base64.urlsafe_b64encode(found.next.encode()).decode()
-    return paged(request, found.items, following)
+    return paged(request, found.items, cursor_for(found.next))
 
 
 def paged(request: Request, items: Iterable[bytes], following: str | None) -> Response:
@@ -44,11 +43,17 @@ def paged(request: Request, items: Iterable[bytes], following: str | None) -> Re
     return Response(body, media_type="application/json", headers=headers)
 
 
+def cursor_for(place: str | None) -> str | None:
+    """The cursor of the page behind a place."""
+    return None if place is None else base64.urlsafe_b64encode(place.encode()).decode()
+
+
 def _others(request: Request) -> list[tuple[str, str]]:
     return [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
 
 
-def _limit(text: str | None) -> int:
+def limit_of(text: str | None) -> int:
+    """How many items a page has. Raises a 400."""
     if text is None:
         return DEFAULT_LIMIT
     if not re.fullmatch("[1-9][0-9]{0,2}", text) or int(text) > MAX_LIMIT:
@@ -56,7 +61,8 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _cursor(text: str | None) -> str | None:
+def cursor_of(text: str | None) -> str | None:
+    """What a cursor stands for. Raises a 400."""
     if text is None:
         return None
     try:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -30,6 +30,19 @@ class Body(BaseModel):
     """A request body: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def accepts_up_to(size: int) -> Callable[[C], C]:
+    """Declare that an endpoint takes bodies of up to `size` bytes, where more than the usual is asked of it."""
+
+    def mark(endpoint: C) -> C:
+        endpoint.__most_bytes__ = size  # type: ignore[attr-defined]
+        return endpoint
+
+    return mark
 
 
 class GuardedRoute(APIRoute):

@@ -15,6 +15,7 @@ from tests.bench import (
     edge,
     fold,
     refusals,
+    selection,
     sequenced,
     signatures,
     simulation,
@@ -27,6 +28,7 @@ Measure = Callable[[Path, int], dict[str, float]]
 
 SCENES: dict[str, Measure] = {
     "claims": lambda directory, rounds: asyncio.run(claims.measure(directory, rounds)),
+    "selection": lambda directory, rounds: asyncio.run(selection.measure(directory, rounds)),
     "edge": lambda directory, rounds: asyncio.run(edge.measure(directory, rounds)),
     "whitelist": lambda directory, rounds: asyncio.run(whitelist.measure(directory, rounds)),
     "signatures": lambda directory, rounds: asyncio.run(signatures.measure(directory, rounds)),

@@ -39,11 +39,16 @@ class Scene(NamedTuple):
 
 @asynccontextmanager
 async def scene(
-    directory: Path, service: str, beside: str = "tests.bench.bare:app", application: str | None = None
+    directory: Path,
+    service: str,
+    beside: str = "tests.bench.bare:app",
+    application: str | None = None,
+    role: str = "api",
 ) -> AsyncIterator[Scene]:
     """Everything up and ready, the service and the application `beside` it.
 
-    The service runs the role `api`, so that its edge and its store are what is measured; `application` takes its place.
+    The service runs the role `api`, so that its edge and its store are what is measured, unless another `role` is
+    asked for; `application` takes its place.
     """
     directory.mkdir(parents=True, exist_ok=True)
     async with running_postgres(directory / "server") as server, running_broker(directory / "broker") as kafka:
@@ -58,7 +63,7 @@ async def scene(
         await _bare_tables(dsn)
         host, port = plan.settings.address(service)
         bare = f"http://127.0.0.1:{port + 50}"
-        serve = [sys.executable, "-m", "deploy.local.cli", "serve", service, "--role", "api"]
+        serve = [sys.executable, "-m", "deploy.local.cli", "serve", service, "--role", role]
         if application is not None:
             serve = _uvicorn(application, port)
         environment = {**os.environ, settings.DIRECTORY_VARIABLE: str(directory), "BARE_DSN": dsn}

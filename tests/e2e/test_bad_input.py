@@ -29,8 +29,13 @@ LEAST = 45
 """How many operations there are at least; fewer would mean that the walk has missed some."""
 ANSWERS_ABOUT_STRANGERS = {"/v1/whitelist/check", "/v1/persons:lookup"}
 """Questions whose answer about someone unknown is no."""
-IN_BULK = {"/v1/claims:review", "/v1/claims:approve"}
-"""Each item has a status of its own: `test_bulk.py`."""
+IN_BULK = {
+    "/v1/claims:review", "/v1/claims:approve", "/v1/claims:review-selection", "/v1/claims:approve-selection"
+}  # fmt: skip
+"""Each item has a status of its own: `test_bulk.py`, `test_selections.py`."""
+
+LARGE = {"/v1/claims:review-selection", "/v1/claims:approve-selection"}
+"""They name up to 100,000 claims, in eight mebibytes."""
 
 
 class Site:
@@ -231,7 +236,8 @@ async def test_a_day_that_is_none_is_refused_by_name(site: Site, value: str) -> 
 async def test_more_than_a_mebibyte_is_refused(site: Site) -> None:
     findings = []
     for operation in site.with_body:
-        large = b'{"filler": "' + b"x" * (1024 * 1024) + b'"}'
+        mebibytes = 8 if operation.path in LARGE else 1
+        large = b'{"filler": "' + b"x" * (mebibytes * 1024 * 1024) + b'"}'
         findings += wrong(operation, await site.send(operation, large), 413, code="too_large")
     assert not findings, "\n".join(findings)
 

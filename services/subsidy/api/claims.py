@@ -27,7 +27,7 @@ from services.subsidy.domain.policy_version import Parameters
 from services.subsidy.intake.judging import active_versions, blocked_by, facts_of, judged_by, registered_of
 from shared.eventstore.decider import Rejection
 from shared.eventstore.needs import Needs
-from shared.eventstore.work import Answer, Work
+from shared.eventstore.work import Answer, Handler, Work
 from shared.values.calendar import shanghai_date
 from shared.values.districts import District as DistrictCode
 from shared.web.answers import carries_out, lists, shows
@@ -126,7 +126,7 @@ async def attest(request: Request, claim_id: str, body: EvidenceChecked) -> Resp
     person = caller_of(request).person
 
     def handle(work: Work) -> Answer | Rejection:
-        if (refusal := _not_yours(request, work.state(CLAIM, claim_id), "reviewer")) is not None:
+        if (refusal := _not_yours(caller_of(request), work.state(CLAIM, claim_id), "reviewer")) is not None:
             return refusal
         return _carried(work, claim_id, AttestEvidence(body.evidence, body.confirmed, body.document, person))
 
@@ -144,13 +144,24 @@ async def attest(request: Request, claim_id: str, body: EvidenceChecked) -> Resp
 @allow(REVIEWERS)
 @carries_out(ShownClaim)
 async def review(request: Request, claim_id: str, body: Review) -> Response:
-    person = caller_of(request).person
+    handle = reviewing(caller_of(request), claim_id, body)
+    ensure_reasons(body)
+    return await command(request, Needs(streams=(claim_id,)), handle)
+
+
+def ensure_reasons(body: Review | Approval) -> None:
+    """Raises a 422 for a decision against a claim that says no reason."""
     if body.decision != "approve" and not body.reasons:
         raise invalid_field("/reasons", "reasons_required", "须写明理由")
 
+
+def reviewing(caller: Caller, claim_id: str, body: Review) -> Handler:
+    """How a review is decided, of a person who is signed in. Raises a 403 for a system."""
+    person = caller.person
+
     def handle(work: Work) -> Answer | Rejection:
         claim, today = work.state(CLAIM, claim_id), shanghai_date(work.now)
-        if (refusal := _not_yours(request, claim, "reviewer")) is not None:
+        if (refusal := _not_yours(caller, claim, "reviewer")) is not None:
             return refusal
         match body.decision:
             case "approve":
@@ -162,7 +173,7 @@ async def review(request: Request, claim_id: str, body: Review) -> Response:
                 days = parameters_of(work, claim).correction_working_days
                 return _carried(work, claim_id, RequestCorrection(person, body.reasons, today, days))
 
-    return await command(request, Needs(streams=(claim_id,)), handle)
+    return handle
 
 
 @api.post(
@@ -173,22 +184,27 @@ async def review(request: Request, claim_id: str, body: Review) -> Response:
 @allow(APPROVERS)
 @carries_out(ShownClaim)
 async def approve(request: Request, claim_id: str, body: Approval) -> Response:
-    person = caller_of(request).person
-    if body.decision == "reject" and not body.reasons:
-        raise invalid_field("/reasons", "reasons_required", "须写明理由")
+    handle = approving(caller_of(request), claim_id, body)
+    ensure_reasons(body)
+    return await command(request, Needs(streams=(claim_id,)), handle)
+
+
+def approving(caller: Caller, claim_id: str, body: Approval) -> Handler:
+    """How an approval is decided, of a person who is signed in. Raises a 403 for a system."""
+    person = caller.person
 
     def handle(work: Work) -> Answer | Rejection:
         claim, today = work.state(CLAIM, claim_id), shanghai_date(work.now)
         if claim.submission is None:
             return unknown("申请")
-        if (refusal := _not_yours(request, claim, "approver")) is not None:
+        if (refusal := _not_yours(caller, claim, "approver")) is not None:
             return refusal
         if body.decision == "reject":
             return _carried(work, claim_id, RejectClaim(person, body.reasons, today))
         found = approval(work, claim, claim.submission, person)
         return found if isinstance(found, Rejection) else _carried(work, claim_id, found)
 
-    return await command(request, Needs(streams=(claim_id,)), handle)
+    return handle
 
 
 def approval(work: Work, claim: Claim, submission: ClaimSubmitted, approver: str) -> ApproveClaim | Rejection:
@@ -222,7 +238,7 @@ async def lift(request: Request, claim_id: str, body: Lifting) -> Response:
     person = caller_of(request).person
 
     def handle(work: Work) -> Answer | Rejection:
-        if (refusal := _not_yours(request, work.state(CLAIM, claim_id), "approver")) is not None:
+        if (refusal := _not_yours(caller_of(request), work.state(CLAIM, claim_id), "approver")) is not None:
             return refusal
         return _carried(work, claim_id, LiftHold(body.reason, person, body.document))
 
@@ -237,11 +253,11 @@ def _carried(work: Work, claim_id: str, wanted: ClaimCommand) -> Answer | Reject
     return viewed(work, CLAIM_VIEW, claim_id)
 
 
-def _not_yours(request: Request, claim: Claim, role: str) -> Rejection | None:
+def _not_yours(caller: Caller, claim: Claim, role: str) -> Rejection | None:
     """Only the district of the training institution acts on a claim, whichever district accepted it.   (B-17)"""
     if claim.submission is None:
         return unknown("申请")
-    if caller_of(request).holds(f"district:{claim.submission.review_district}/{role}"):
+    if caller.holds(f"district:{claim.submission.review_district}/{role}"):
         return None
     name = DistrictCode(claim.submission.review_district).zh
     return Rejection(code="not_your_district", detail=f"此申请由{name}审核", status=403)
