@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from services.subsidy.accounts import index_in
 from services.subsidy.api import (
     bulk_decisions,
     claims,
@@ -13,6 +14,7 @@ from services.subsidy.api import (
     retentions,
     screenings,
     selections,
+    signals,
     simulations,
     submission,
 )
@@ -27,7 +29,7 @@ from services.subsidy.domain.payment_batch import PAYMENT_BATCH
 from services.subsidy.domain.policy import PROGRAMME
 from services.subsidy.domain.upcasts import UPCASTS
 from services.subsidy.intake.facts import LISTENS
-from services.subsidy.processes import claim_processes, clocks, elsewhere, rescreening
+from services.subsidy.processes import claim_processes, clocks, elsewhere, links, rescreening
 from services.subsidy.processes.parts import Outside
 from services.subsidy.processes.rescreening import RESCREENING, rescreen
 from services.subsidy.processes.simulation import SIMULATION, simulate
@@ -45,6 +47,7 @@ DEFINITION = ServiceDefinition(
         submission.api,
         claims.api,
         screenings.api,
+        signals.api,
         bulk_decisions.api,
         selections.api,
         notices.api,
@@ -71,10 +74,11 @@ DEFINITION = ServiceDefinition(
         *claim_processes.PROCESSES,
         *clocks.PROCESSES,
         *elsewhere.PROCESSES,
+        *links.PROCESSES,
         *rescreening.PROCESSES,
     ),
     upcasts=UPCASTS,
-    outside=lambda around: Outside(around.store, around.peers, around.operations),
+    outside=lambda around: Outside(around.store, around.peers, around.operations, index_in(around.settings)),
     long_work=lambda around: {
         RESCREENING: partial(rescreen, around.store),
         SIMULATION: partial(simulate, around.store),
