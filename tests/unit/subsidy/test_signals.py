@@ -27,7 +27,16 @@ def test_an_account_of_several_people_is_told_with_their_claims() -> None:
 
 @pytest.mark.parametrize(
     ("recent", "before", "stands_out"),
-    [(9, 0, False), (10, 0, True), (10, 85, True), (10, 86, False), (30, 257, True), (30, 258, False)],
+    [
+        (9, 0, False),
+        (10, 0, True),
+        (10, 85, True),
+        (10, 86, False),
+        (30, 257, True),
+        (30, 258, False),
+        (21, 180, True),
+        (20, 180, False),
+    ],
 )
 def test_a_burst_is_many_claims_and_many_times_the_usual_number(recent: int, before: int, stands_out: bool) -> None:
     assert (institution_burst(recent, before, []) is not None) is stands_out
