@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from services.subsidy.accounts import index_in
 from services.subsidy.api import (
     budgets,
     bulk_decisions,
@@ -19,6 +20,7 @@ from services.subsidy.api import (
     retentions,
     screenings,
     selections,
+    signals,
     simulations,
     submission,
 )
@@ -41,6 +43,7 @@ from services.subsidy.processes import (
     claim_processes,
     clocks,
     elsewhere,
+    links,
     recovery_processes,
     rescreening,
 )
@@ -62,6 +65,7 @@ DEFINITION = ServiceDefinition(
         submission.api,
         claims.api,
         screenings.api,
+        signals.api,
         bulk_decisions.api,
         selections.api,
         notices.api,
@@ -97,10 +101,11 @@ DEFINITION = ServiceDefinition(
         *clocks.PROCESSES,
         *elsewhere.PROCESSES,
         *recovery_processes.PROCESSES,
+        *links.PROCESSES,
         *rescreening.PROCESSES,
     ),
     upcasts=UPCASTS,
-    outside=lambda around: Outside(around.store, around.peers, around.operations),
+    outside=lambda around: Outside(around.store, around.peers, around.operations, index_in(around.settings)),
     long_work=lambda around: {
         RESCREENING: partial(rescreen, around.store),
         SIMULATION: partial(simulate, around.store),

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from services.subsidy.accounts import AccountIndex
 from services.subsidy.domain.budget import BUDGET_LINE
 from services.subsidy.domain.claim import CLAIM
 from services.subsidy.domain.claim_decisions import ClaimCommand, decide
@@ -20,11 +21,12 @@ DONE = Answer(204, b"")
 
 
 class Outside(NamedTuple):
-    """Whom subsidy's processes ask: its own store and vault, registry, and its long work."""
+    """Whom subsidy's processes ask: its own store and vault, registry, its long work, and its index of accounts."""
 
     store: Store
     peers: Peers
     operations: Operations
+    accounts: AccountIndex
 
 
 def carried(work: Work, claim_id: str, wanted: ClaimCommand) -> Answer | Rejection:

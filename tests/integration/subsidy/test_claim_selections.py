@@ -162,6 +162,9 @@ async def test_a_selection_by_what_the_lists_show_is_chosen_once(place: Place) -
     await listed(place)
     await place.pool.execute("update operation set status = 'running', finished_at = null where id = $1", id)
     assert await operations.step()
+    begun_again = await operations.find(id)
+    assert begun_again is not None
+    assert begun_again.status == "succeeded"
     assert list(await results(place, id)) == sorted(waiting)
 
 
