@@ -136,6 +136,7 @@ PHRASES: dict[str, Callable[[Event], str]] = {
     "subsidy.ObjectionDecided.v1": lambda e: "异议成立" if e["upheld"] else "异议不成立",
     "subsidy.PaymentBatchMade.v1": lambda e: f"制作发放批次，{e['count']} 笔共 {e['total']} 元",
     "subsidy.PaymentBatchReleased.v1": lambda e: "第二人放行发放批次",
+    "subsidy.PaymentBatchCancelled.v1": lambda e: "撤销未放行的批次",
     "subsidy.PaymentReserved.v1": lambda e: "列入发放批次",
     "subsidy.PaymentDropped.v1": lambda e: "放行时因暂停移出批次",
     "subsidy.PaymentOrdered.v1": lambda e: f"向银行发出付款指令（第 {e['attempt']} 次）",

@@ -87,7 +87,17 @@ _WAITING_FOR = {
 
 def _waiting_for(claim: Claim) -> str | None:
     """What the claim waits for first: what it is held for, else the next step. None at its end."""
-    return claim.holds[0].waiting_for if claim.holds else _WAITING_FOR.get(claim.status)
+    if claim.ended:
+        return None
+    if claim.holds:
+        return claim.holds[0].waiting_for
+    if claim.status == "correction_requested" and claim.escalated_to is not None:
+        return "补正逾期，审核区审核人处理"
+    if claim.status == "payable" and claim.batch_id is not None:
+        return "第二人放行发放批次"
+    if claim.status == "payable" and not claim.payee_checked:
+        return "申请人更正收款账户" if claim.payee_matches is False else "核实收款账户"
+    return _WAITING_FOR.get(claim.status)
 
 
 def _as_it_stands(claim: Claim) -> tuple[RuleResult, ...] | msgspec.Raw:

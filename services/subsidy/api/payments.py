@@ -17,6 +17,7 @@ from services.subsidy.domain.payment_batch import (
     MOST_ITEMS,
     PAYMENT_BATCH,
     Batch,
+    CancelBatch,
     Item,
     MakeBatch,
     OrderSent,
@@ -137,6 +138,30 @@ async def release(request: Request, batch_id: str) -> Response:
             return decision
         for claim_id, events in orders.items():
             work.append(CLAIM, claim_id, events)
+        return answer(work, batch_id, shown_batch(batch_id, work.append(PAYMENT_BATCH, batch_id, decision)))
+
+    return await command(request, Needs(streams=(batch_id,)), handle)
+
+
+@api.post(
+    "/payment-batches/{batch_id}:cancel",
+    summary="撤销未放行的批次",
+    description="尚未放行的批次可以撤销；其中的申请可列入别的批次，也可以撤回或不予批准。",
+    operation_id="cancelPaymentBatch",
+)
+@allow("finance/maker", "finance/releaser")
+@carries_out(ShownBatch)
+async def cancel(request: Request, batch_id: str) -> Response:
+    person = caller_of(request).person
+
+    def handle(work: Work) -> Answer | Rejection:
+        batch = work.state(PAYMENT_BATCH, batch_id)
+        decision = decide(CancelBatch(person), batch)
+        if isinstance(decision, Rejection):
+            return decision
+        work.require(*(item.claim_id for item in batch.items))
+        for item in batch.items if decision else ():
+            work.append(CLAIM, item.claim_id, [PaymentDropped(PaymentBatchId(batch_id))])
         return answer(work, batch_id, shown_batch(batch_id, work.append(PAYMENT_BATCH, batch_id, decision)))
 
     return await command(request, Needs(streams=(batch_id,)), handle)

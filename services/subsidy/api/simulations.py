@@ -40,7 +40,7 @@ async def simulate(request: Request, programme: ProgrammeName, version: Programm
     if (refusal := not_simulable(known, version)) is not None:
         raise of_rejection(refusal)
     city = caller.holds("policy") or caller.holds("policy/approver")
-    if not city and known.versions[version].policy.owner not in caller.named("district"):
+    if not city and not caller.holds(f"district:{known.versions[version].policy.owner}/approver"):
         raise Problem(403, "not_your_district", "区级经办机构只能试算本区的补贴项目")
     asked = SimulationAsked(programme, version, caller.actor())
     return await accepted(request, request.app.state.parts.operations, SIMULATION, asked)

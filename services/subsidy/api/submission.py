@@ -13,7 +13,7 @@ from services.subsidy.domain.claim import places_of as places_key
 from services.subsidy.domain.claim_decisions import SubmitClaim, decide
 from services.subsidy.domain.claim_events import ClaimSubmitted, PayeeAccount
 from services.subsidy.domain.policy import ActiveVersions
-from services.subsidy.domain.policy_version import MOST_PLACES, PolicyVersion
+from services.subsidy.domain.policy_version import CITY, MOST_PLACES, PolicyVersion
 from services.subsidy.domain.submission import entitlement_of, missing
 from services.subsidy.intake.facts import CertificateFact, OrganisationFact, PersonFact
 from services.subsidy.intake.judging import (
@@ -24,7 +24,7 @@ from services.subsidy.intake.judging import (
     judged_by,
     registered,
 )
-from services.subsidy.policies import SHIPPED_PROGRAMMES
+from services.subsidy.policies import SHIPPED
 from shared.eventstore.decider import FieldError, Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Handler, Work
@@ -152,16 +152,14 @@ def _submitted(
     certificate = known.certificate
     judged_on = today if certificate is None else certificate.issued_on
     policy = versions.on(judged_on)
-    asking = policy or versions.latest
+    asking = policy or versions.latest or SHIPPED.get(body.programme)
     if asking is None:
-        if body.programme not in SHIPPED_PROGRAMMES:
-            return _wrong(FieldError("/programme", "unknown_programme", "没有这个补贴项目"))
-        if certificate is None:
-            return NOT_OPEN
-    else:
-        wrong = tuple(missing(asking, body.certificate_no, body.organisation_id, body.evidence))
-        if wrong:
-            return _wrong(*wrong)
+        return _wrong(FieldError("/programme", "unknown_programme", "没有这个补贴项目"))
+    if versions.latest is None and certificate is None:
+        return NOT_OPEN
+    wrong = tuple(missing(asking, body.certificate_no, body.organisation_id, body.evidence))
+    if wrong:
+        return _wrong(*wrong)
     event = ClaimSubmitted(
         claim_id=claim_id,
         programme=body.programme,
@@ -169,7 +167,7 @@ def _submitted(
         entitlement=entitlement_of(
             asking, body.programme, None if certificate is None else certificate.project_id, body.evidence
         ),
-        review_district=body.accepting_district if certificate is None else certificate.district,
+        review_district=_review_district(body, certificate, asking),
         channel=body.channel,
         accepting_district=body.accepting_district,
         judged_on=judged_on,
@@ -183,6 +181,13 @@ def _submitted(
         evidence=body.evidence,
     )
     return event, policy
+
+
+def _review_district(body: NewClaim, certificate: CertificateFact | None, asking: PolicyVersion) -> str:
+    """The training institution's; without a certificate the district whose programme it is, or that accepted it."""
+    if certificate is not None:
+        return certificate.district
+    return body.accepting_district if asking.owner == CITY else asking.owner
 
 
 def _wrong(*fields: FieldError) -> Rejection:

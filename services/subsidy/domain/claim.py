@@ -43,7 +43,7 @@ from services.subsidy.domain.claim_events import (
 )
 from services.subsidy.domain.facts import Facts
 from services.subsidy.domain.payment_order import Order, OrderStatus
-from services.subsidy.domain.policy_version import Step
+from services.subsidy.domain.policy_version import PAYEE, Step
 from services.subsidy.domain.screening import Results, RuleResult, results_of
 from shared.eventstore.decider import (
     Aggregate,
@@ -130,7 +130,7 @@ class Claim(msgspec.Struct, frozen=True):
     @property
     def payee_checked(self) -> bool:
         """Registry has confirmed the account that stands now, or the version does not ask.   (B-19)"""
-        return all(result.passed for result in self.screening if result.rule == "payee")
+        return all(result.passed for result in self.screening if result.rule == PAYEE)
 
     @property
     def screening(self) -> tuple[RuleResult, ...]:
@@ -165,7 +165,7 @@ _STEPS: dict[Status, Step] = {
 
 
 def _answered(result: RuleResult, matches: bool) -> RuleResult:
-    if result.rule != "payee":
+    if result.rule != PAYEE:
         return result
     return replace(result, passed=matches, facts={"holder_is_claimant": matches})
 
@@ -203,7 +203,12 @@ def _payee_checked(claim: Claim, event: PayeeChecked) -> Claim:
 def _correction_requested(claim: Claim, event: CorrectionRequested) -> Claim:
     asked = claim.corrections_asked + 1
     return replace(
-        claim, status="correction_requested", corrections_asked=asked, correction_due=event.due_on, due_on=None
+        claim,
+        status="correction_requested",
+        corrections_asked=asked,
+        correction_due=event.due_on,
+        due_on=None,
+        escalated_to=None,
     )
 
 

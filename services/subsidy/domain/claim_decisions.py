@@ -40,13 +40,14 @@ from services.subsidy.domain.claim_payment import (
 )
 from services.subsidy.domain.facts import Facts
 from services.subsidy.domain.policy_version import (
+    PAYEE,
     EntitlementFree,
     PayeeIsClaimant,
     PlaceFree,
     PolicyVersion,
     Word,
 )
-from services.subsidy.domain.screening import Results, amount_of, screen
+from services.subsidy.domain.screening import Results, RuleResult, amount_of, screen
 from shared.eventstore.decider import Decision, Event, Rejection
 from shared.values.calendar import add_working_days
 from shared.values.encoded import encoded
@@ -63,7 +64,7 @@ class SubmitClaim(msgspec.Struct, frozen=True):
     facts: Facts
     certificate_claim: str | None
     entitlement_claim: str | None
-    blocked: HoldReason | None = None
+    blocked: tuple[HoldReason, ...] = ()
 
 
 class RecordPayeeCheck(msgspec.Struct, frozen=True):
@@ -121,7 +122,7 @@ class ApproveClaim(msgspec.Struct, frozen=True):
     budget_line: str
     budget_left: Decimal
     today: date
-    blocked: HoldReason | None = None
+    blocked: tuple[HoldReason, ...] = ()
 
 
 class RejectClaim(msgspec.Struct, frozen=True):
@@ -171,6 +172,9 @@ ClaimCommand = (
 
 IN_REVIEW = ("submitted", "correction_requested", "under_review")
 REJECTABLE = (*IN_REVIEW, "approved", "in_public_notice", "payable", "payment_returned")
+SECOND_PERSON = Rejection(
+    code="second_person_required", detail="审核人已就此申请签署意见，须由另一人批准或不予批准", status=403
+)
 SETTLED_BEFORE: tuple[type[Word], ...] = (EntitlementFree, PlaceFree, PayeeIsClaimant)
 """Checks that approval does not make again: settled when the places were taken and when registry answered."""
 LIFTED_BY_PEOPLE: tuple[HoldReason, ...] = ("death", "deregistration", "calendar")
@@ -205,9 +209,11 @@ def decide(command: ClaimCommand, claim: Claim) -> Decision:
         case RejectClaim():
             if claim.status not in REJECTABLE or claim.batch_id:
                 return wrong_state(claim, "不予批准")
+            if claim.status == "under_review" and command.decided_by == claim.reviewer:
+                return SECOND_PERSON
             return [ClaimRejected(command.decided_by, command.reasons, command.today)]
         case WithdrawClaim():
-            if claim.status not in (*IN_REVIEW, "approved", "in_public_notice", "payable") or claim.batch_id:
+            if claim.status not in REJECTABLE or claim.batch_id:
                 return wrong_state(claim, "撤回")
             return [ClaimWithdrawn(command.today)]
         case HoldClaim():
@@ -240,8 +246,7 @@ def _submit(command: SubmitClaim) -> Decision:
     accepted: list[Event] = [command.submission, screened(command.policy, command.facts, today)]
     if command.policy.provisional:
         accepted.append(ClaimHeld("policy", today, WAITS_FOR_POLICY))
-    if command.blocked is not None:
-        accepted.append(ClaimHeld(command.blocked, today, WAITS_FOR_DISTRICT))
+    accepted += [ClaimHeld(reason, today, WAITS_FOR_DISTRICT) for reason in command.blocked]
     return accepted
 
 
@@ -308,10 +313,21 @@ def _lift(command: LiftHold, claim: Claim) -> Decision:
     return Rejection(code="not_on_hold", detail="申请没有这项暂缓")
 
 
+def _lapse(command: EscalateClaim, claim: Claim) -> Decision:
+    """A correction that did not come in time: the reviewer decides on what there is."""
+    due_on = claim.correction_due
+    if due_on is None or command.today <= due_on or claim.escalated_to is not None:
+        return []
+    return [ClaimEscalated("review", due_on, REVIEWER)]
+
+
+REVIEWER = "审核区审核人"
 ESCALATED_TO = "市就业促进中心"
 
 
 def _escalate(command: EscalateClaim, claim: Claim) -> Decision:
+    if claim.status == "correction_requested":
+        return _lapse(command, claim)
     late = claim.due_on is not None and command.today > claim.due_on
     if claim.due_on is None or not late or claim.step is None or claim.escalated_to is not None:
         return []
@@ -338,7 +354,7 @@ def _correct(command: CorrectClaim, claim: Claim) -> Decision:
 
 def _refused_again(claim: Claim) -> bool:
     """After a returned payment the new account was not in the claimant's name either: it may be corrected once more."""
-    refused = any(result.rule == "payee" and result.passed is False for result in claim.screening)
+    refused = any(result.rule == PAYEE and result.passed is False for result in claim.screening)
     return refused and claim.status == "payable" and claim.batch_id is None
 
 
@@ -346,9 +362,9 @@ def _approve(command: ApproveClaim, claim: Claim) -> Decision:
     if claim.status != "under_review":
         return wrong_state(claim, "批准")
     if command.approver == claim.reviewer:
-        return Rejection(code="second_person_required", detail="审核人不能批准同一申请，须由另一人批准", status=403)
-    if (hold := standing_in_the_way(command.blocked, command.today, claim)) is not None:
-        return [hold]
+        return SECOND_PERSON
+    if holds := standing_in_the_way(command.blocked, command.today, claim):
+        return holds
     policy = command.policy
     if claim.held_for("policy", "certificate_revoked", "death", "deregistration") or policy is None:
         return wrong_state(claim, "批准")
@@ -356,8 +372,8 @@ def _approve(command: ApproveClaim, claim: Claim) -> Decision:
         return wrong_state(claim, "批准")
     before = {rule.name for rule in policy.rules if isinstance(rule.check, SETTLED_BEFORE)}
     settled = {result.rule: result for result in claim.screening if result.rule in before}
-    for result in screen(policy, command.facts):
-        now = settled.get(result.rule, result)
+    results = tuple(settled.get(result.rule, result) for result in screen(policy, command.facts))
+    for now in results:
         if now.passed is None:
             return Rejection(code="screening_pending", detail=f"尚待核实：{now.text}", extensions={"rule": now.rule})
         if not now.passed:
@@ -383,4 +399,28 @@ def _approve(command: ApproveClaim, claim: Claim) -> Decision:
         _due(command.today, days),
         noticed,
     )
-    return [HoldLifted("budget"), approved] if claim.held_for("budget") else [approved]
+    decided: list[Event] = [*_judged_anew(policy, command.facts, results, amount, claim), approved]
+    return [HoldLifted("budget"), *decided] if claim.held_for("budget") else decided
+
+
+def _judged_anew(
+    policy: PolicyVersion, facts: Facts, results: tuple[RuleResult, ...], amount: Decimal, claim: Claim
+) -> list[Event]:
+    """What approval judged by, where that is not what the claim was screened by: it has to be told for a replay."""
+    known = {result.rule: result.passed for result in claim.screening}
+    if policy.version == claim.policy_version and known == {result.rule: result.passed for result in results}:
+        return []
+    before = encoded(()) if claim.results is None else claim.results
+    return [
+        ClaimRescreened(
+            claim.policy_version,
+            before,
+            policy.version,
+            amount,
+            facts,
+            encoded(results),
+            claim.holds_place,
+            claim.places,
+            claim.due_on,
+        )
+    ]

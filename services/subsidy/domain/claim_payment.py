@@ -3,6 +3,7 @@
 The payment end of the claim's decisions; the claim's events, state and limits are in `claim.py`.   (B-12, B-19, B-35)
 """
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Literal
 
@@ -41,7 +42,7 @@ class OrderPayment(msgspec.Struct, frozen=True):
 
     batch_id: PaymentBatchId
     today: date
-    blocked: HoldReason | None = None
+    blocked: tuple[HoldReason, ...] = ()
 
 
 class SettlePayment(msgspec.Struct, frozen=True):
@@ -142,11 +143,10 @@ def wrong_state(claim: Claim, act: str) -> Rejection:
     )
 
 
-def standing_in_the_way(blocked: HoldReason | None, today: date, claim: Claim) -> ClaimHeld | None:
+def standing_in_the_way(blocked: Iterable[HoldReason], today: date, claim: Claim) -> list[ClaimHeld]:
     """What has become known and nobody has looked into yet."""
-    if blocked is None or claim.held_for(blocked) or blocked in claim.cleared:
-        return None
-    return ClaimHeld(blocked, today, WAITS_FOR_DISTRICT)
+    new = (reason for reason in blocked if not claim.held_for(reason) and reason not in claim.cleared)
+    return [ClaimHeld(reason, today, WAITS_FOR_DISTRICT) for reason in new]
 
 
 # -- ordering ---------------------------------------------------------------------------------------------------------
@@ -165,8 +165,8 @@ def _reserve(command: ReservePayment, claim: Claim) -> Decision:
 def _order(command: OrderPayment, claim: Claim) -> Decision:
     if claim.batch_id != command.batch_id or claim.status != "payable" or claim.amount is None:
         return wrong_state(claim, "发放")
-    if (hold := standing_in_the_way(command.blocked, command.today, claim)) is not None:
-        return [hold, PaymentDropped(command.batch_id)]
+    if holds := standing_in_the_way(command.blocked, command.today, claim):
+        return [*holds, PaymentDropped(command.batch_id)]
     if claim.holds or not claim.payee_checked:
         return [PaymentDropped(command.batch_id)]
     return [PaymentOrdered(command.batch_id, claim.attempts + 1, claim.amount)]
@@ -191,7 +191,7 @@ def _ended(claim: Claim, order: Order, outcome: Outcome, reason: str, on: date) 
         return []
     if then is None:
         return wrong_state(claim, "登记发放结果")
-    if claim.recovery_id is not None:
+    if claim.status in ("recovering", "recovered"):
         return Rejection(code="recovery_open", detail="款项正在追回，银行退回的金额请登记为追回款")
     match outcome:
         case "paid":

@@ -75,8 +75,15 @@ class OutcomesAsked(Event, frozen=True, tag="subsidy.OutcomesAsked.v1"):
     asked_on: date
 
 
-BatchEvent = PaymentBatchMade | PaymentBatchReleased | ResultsImported | OutcomesAsked
-EVENTS = (PaymentBatchMade, PaymentBatchReleased, ResultsImported, OutcomesAsked)
+class PaymentBatchCancelled(Event, frozen=True, tag="subsidy.PaymentBatchCancelled.v1"):
+    """Never released: its claims are free for another batch."""
+
+    batch_id: PaymentBatchId
+    cancelled_by: str
+
+
+BatchEvent = PaymentBatchMade | PaymentBatchReleased | PaymentBatchCancelled | ResultsImported | OutcomesAsked
+EVENTS = (PaymentBatchMade, PaymentBatchReleased, PaymentBatchCancelled, ResultsImported, OutcomesAsked)
 
 
 # -- state and evolve: what we know ---------------------------------------------------------------------------------
@@ -93,9 +100,12 @@ class Batch(msgspec.Struct, frozen=True):
     orders: tuple[OrderSent, ...] = ()
     imports: dict[str, tuple[JudgedLine, ...]] = {}
     asked: int = 0
+    cancelled: bool = False
 
     @property
     def status(self) -> str:
+        if self.cancelled:
+            return "cancelled"
         return "made" if self.released_by is None else "released"
 
 
@@ -111,6 +121,8 @@ def evolve(batch: Batch, event: BatchEvent) -> Batch:
                 dropped=event.dropped,
                 orders=event.orders,
             )
+        case PaymentBatchCancelled():
+            return replace(batch, cancelled=True)
         case ResultsImported():
             return replace(batch, imports={**batch.imports, event.digest: event.lines})
         case OutcomesAsked():
@@ -133,6 +145,10 @@ class ReleaseBatch(msgspec.Struct, frozen=True):
     orders: tuple[OrderSent, ...] = ()
 
 
+class CancelBatch(msgspec.Struct, frozen=True):
+    by: str
+
+
 class ImportResults(msgspec.Struct, frozen=True):
     digest: str
     source: Source
@@ -149,10 +165,11 @@ class AskOutcomes(msgspec.Struct, frozen=True):
     today: date
 
 
-BatchCommand = MakeBatch | ReleaseBatch | ImportResults | AskOutcomes
+BatchCommand = MakeBatch | ReleaseBatch | CancelBatch | ImportResults | AskOutcomes
 NOT_FOUND = Rejection(code="not_found", detail="没有找到这个批次", status=404)
 NOT_RELEASED = Rejection(code="not_released", detail="这个批次尚未放行")
 TOO_MANY = Rejection(code="too_many_imports", detail=f"一个批次最多登记 {MOST_IMPORTS} 次银行结果或查询")
+CANCELLED = Rejection(code="batch_cancelled", detail="这个批次已撤销")
 ALREADY_RELEASED = Rejection(code="already_released", detail="这个批次已放行")
 
 
@@ -167,6 +184,10 @@ def decide(command: BatchCommand, batch: Batch) -> Decision:
             return NOT_FOUND
         case ReleaseBatch():
             return _release(command, batch, batch.id)
+        case CancelBatch(by):
+            if batch.cancelled:
+                return []
+            return ALREADY_RELEASED if batch.released_by is not None else [PaymentBatchCancelled(batch.id, by)]
         case ImportResults():
             return _import(command, batch, batch.id)
         case AskOutcomes(orders, by, today):
@@ -180,6 +201,8 @@ def decide(command: BatchCommand, batch: Batch) -> Decision:
 def _release(command: ReleaseBatch, batch: Batch, batch_id: PaymentBatchId) -> Decision:
     if batch.released_by is not None:
         return ALREADY_RELEASED
+    if batch.cancelled:
+        return CANCELLED
     if command.by == batch.made_by:
         return Rejection(code="second_person_required", detail="制单人不能放行同一批次，须由另一人放行", status=403)
     return [PaymentBatchReleased(batch_id, command.by, command.today, command.dropped, command.orders)]
@@ -187,6 +210,8 @@ def _release(command: ReleaseBatch, batch: Batch, batch_id: PaymentBatchId) -> D
 
 def _import(command: ImportResults, batch: Batch, batch_id: PaymentBatchId) -> Decision:
     """The same file twice is nothing new."""
+    if batch.released_by is None:
+        return NOT_RELEASED
     if command.digest in batch.imports:
         return []
     if len(batch.imports) + batch.asked >= MOST_IMPORTS:

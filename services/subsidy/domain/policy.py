@@ -175,6 +175,9 @@ def not_simulable(programme: Programme, version: str) -> Rejection | None:
 
 def _draft(command: DraftPolicy, programme: Programme) -> Decision:
     policy = command.policy
+    first = next(iter(programme.versions.values()), None)
+    if first is not None and first.policy.owner != policy.owner:
+        return Rejection(code="programme_of_another", detail="这个补贴项目属于其他机构", status=403)
     known = programme.versions.get(policy.version)
     if known is not None:
         same = known.policy == policy

@@ -25,6 +25,8 @@ Term = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 MOST_PLACES = 5
 """How many subsidies of one person any version may allow: as many places are looked at for each claim."""
 CITY = "city"
+PAYEE = "payee"
+"""What the rule about the account is called in every version: registry's answer is told under that name."""
 
 
 class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op"):
@@ -312,6 +314,8 @@ def _rules(policy: PolicyVersion) -> Iterator[FieldError]:
         tag = word.__struct_config__.tag
         if sum(isinstance(rule.check, word) for rule in policy.rules) != 1:
             yield _misfit("policy_rule_missing", f"每个版本须有且只有一条 {tag} 规则", "/rules")
+    if policy.uses(PayeeIsClaimant) not in (None, PAYEE):
+        yield _misfit("policy_rule_name", f"核实收款账户的规则须命名为 {PAYEE}", "/rules")
 
 
 def _check(policy: PolicyVersion, check: Check, at: str) -> Iterator[FieldError]:

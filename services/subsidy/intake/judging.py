@@ -104,18 +104,19 @@ def _sources(known: Registered) -> dict[str, str]:
 
 def blocked_by(
     certificate: CertificateFact | None, organisation: OrganisationFact | None, person: PersonFact | None
-) -> HoldReason | None:
-    """What stands in the way of any money now, whatever was true before: asked at each step that leads to it."""
+) -> tuple[HoldReason, ...]:
+    """All that stands in the way of any money now, whatever was true before: asked at each step that leads to it."""
+    found: list[HoldReason] = []
     if certificate is not None and certificate.revoked_on is not None:
-        return "certificate_revoked"
+        found.append("certificate_revoked")
     if person is not None and person.died_on is not None:
-        return "death"
+        found.append("death")
     if organisation is not None and organisation.deregistered_on is not None:
-        return "deregistration"
-    return None
+        found.append("deregistration")
+    return tuple(found)
 
 
-def blocked(work: Work, submission: ClaimSubmitted) -> HoldReason | None:
+def blocked(work: Work, submission: ClaimSubmitted) -> tuple[HoldReason, ...]:
     """`blocked_by` for a claim; asks for the facts where they are not loaded yet."""
     work.require(facts=facts_of(submission))
     number, organisation_id = submission.certificate_no, submission.organisation_id

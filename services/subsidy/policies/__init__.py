@@ -16,5 +16,5 @@ def shipped() -> tuple[PolicyVersion, ...]:
     )
 
 
-SHIPPED_PROGRAMMES: Final = frozenset(version.programme for version in shipped())
-"""Programmes of which claims are taken, and held, before any of their versions is in force."""
+SHIPPED: Final = {version.programme: version for version in shipped()}
+"""Programmes of which claims are taken, and held, before any of their versions is in force; and what is asked for."""

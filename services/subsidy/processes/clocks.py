@@ -14,6 +14,7 @@ from services.subsidy.domain.claim_events import (
     ClaimRescreened,
     ClaimReviewed,
     ClaimScreened,
+    CorrectionRequested,
 )
 from services.subsidy.domain.notice import NOTICE, EscalateObjection, ObjectionRaised
 from services.subsidy.domain.notice import decide as decide_notice
@@ -25,7 +26,7 @@ from shared.eventstore.record import Record, tag_of
 from shared.eventstore.work import Answer, Work
 from shared.values.calendar import end_of_day, shanghai_date
 
-TIMED = (ClaimScreened, ClaimRescreened, ClaimCorrected, ClaimReviewed, ClaimApproved)
+TIMED = (ClaimScreened, ClaimRescreened, CorrectionRequested, ClaimCorrected, ClaimReviewed, ClaimApproved)
 
 
 def _time_step(record: Record) -> Sequence[Reaction]:

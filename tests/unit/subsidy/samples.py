@@ -138,7 +138,7 @@ PAID = ClaimPaid(batch_id=BATCH, amount=AMOUNT, paid_on=TODAY)
 RETURNED = PaymentReturned(batch_id=BATCH, reason="户名不符", returned_on=TODAY)
 RECOVERING = ClaimRecovering(recovery_id=RECOVERY, amount=AMOUNT, recovering_on=TODAY)
 RECOVERED = ClaimRecovered(recovery_id=RECOVERY, frees_place=False, recovered_on=TODAY)
-REJECTED = ClaimRejected(decided_by=REVIEWER, reasons=("不符合",), rejected_on=TODAY)
+REJECTED = ClaimRejected(decided_by=APPROVER, reasons=("不符合",), rejected_on=TODAY)
 WITHDRAWN = ClaimWithdrawn(withdrawn_on=TODAY)
 
 

@@ -95,7 +95,7 @@ from tests.unit.subsidy.samples import (
 PLACES = "per_1/training-fee-subsidy"
 OTHER_BATCH = PaymentBatchId("pay_2")
 REVIEW = ReviewClaim(REVIEWER, "", TODAY)
-REJECT = RejectClaim(REVIEWER, ("不符合",), TODAY)
+REJECT = RejectClaim(APPROVER, ("不符合",), TODAY)
 WITHDRAW = WithdrawClaim(TODAY)
 CORRECT = CorrectClaim(payee(b"another"), TODAY)
 ASK = RequestCorrection(REVIEWER, ("收款账户",), TODAY, 5)
@@ -112,7 +112,7 @@ OPEN = ("submitted", "correction_requested", "under_review", "approved", "in_pub
 ANY = tuple(PASTS)
 DEAD = ("paid", "recovered", "rejected", "withdrawn")
 UNPAID = ("approved", "in_public_notice", "payable", "payment_returned")
-LATE = ("submitted", "approved", "in_public_notice", "payable", "payable, reserved")
+LATE = ("submitted", "correction_requested", "approved", "in_public_notice", "payable", "payable, reserved")
 
 COMMANDS: dict[str, ClaimCommand] = {
     "record payee check": RecordPayeeCheck(True, 1),
@@ -147,7 +147,7 @@ DONE: dict[str, tuple[str, ...]] = {
     "review": ("submitted",),
     "approve": ("under_review",),
     "reject": (*OPEN, "payment_returned"),
-    "withdraw": OPEN,
+    "withdraw": (*OPEN, "payment_returned"),
     "hold": tuple(state for state in ANY if state not in DEAD),
     "lift hold": (),
     "escalate": LATE,
@@ -438,7 +438,9 @@ def test_a_hold_is_set_once_and_lifted_once() -> None:
 def test_the_version_that_approves_is_the_one_whose_amount_is_committed_paid_and_given_back() -> None:
     newer = policy("2026-confirmed", amount=Decimal("2000.00"))
     approved = ClaimApproved(APPROVER, "2026-confirmed", Decimal("2000.00"), LINE, TODAY, APPROVED.due_on)
-    claim = given(CLAIM, *UNDER_REVIEW).when(decide, approval(policy=newer)).then(approved)
+    [judged, decided] = given(CLAIM, *UNDER_REVIEW).when(decide, approval(policy=newer)).decision  # type: ignore[misc]
+    assert (judged.policy_version, decided) == ("2026-confirmed", approved)  # type: ignore[union-attr]
+    claim = CLAIM.fold([*UNDER_REVIEW, judged, decided])
     assert (claim.policy_version, claim.amount) == ("2026-confirmed", Decimal("2000.00"))
     assert list(CLAIM.limits(CLAIM.fold(UNDER_REVIEW), approved)) == [Use(BUDGET, LINE, Decimal("2000.00"))]
     assert Use(BUDGET, LINE, Decimal("-2000.00")) in list(CLAIM.limits(claim, REJECTED))
@@ -450,9 +452,9 @@ def test_the_version_that_approves_is_the_one_whose_amount_is_committed_paid_and
 def test_the_version_that_approves_is_the_one_whose_rules_are_judged() -> None:
     fewer = without("role")
     no_role = facts(roles=())
-    given(CLAIM, *UNDER_REVIEW).when(decide, approval(policy=fewer, facts=no_role)).then(
-        ClaimApproved(APPROVER, "without-role", AMOUNT, LINE, TODAY, APPROVED.due_on)
-    )
+    judged, decided = given(CLAIM, *UNDER_REVIEW).when(decide, approval(policy=fewer, facts=no_role)).decision  # type: ignore[misc]
+    assert decided == ClaimApproved(APPROVER, "without-role", AMOUNT, LINE, TODAY, APPROVED.due_on)
+    assert judged.facts == no_role  # type: ignore[union-attr]
     past = (SUBMITTED, screened(fewer, facts(), TODAY), CHECKED, REVIEWED)
     failed = given(CLAIM, *past).when(decide, approval(facts=no_role)).then_rejected("screening_failed")
     assert failed.extensions == {"rule": "role"}

@@ -12,6 +12,7 @@ from services.subsidy.domain.claim_decisions import (
     EscalateClaim,
     HoldClaim,
     LiftHold,
+    RejectClaim,
     RescreenClaim,
     ReviewClaim,
     WithdrawClaim,
@@ -23,6 +24,7 @@ from services.subsidy.domain.claim_events import (
     ClaimCorrected,
     ClaimEscalated,
     ClaimHeld,
+    ClaimRejected,
     ClaimRescreened,
     ClaimReviewed,
     EvidenceAttested,
@@ -30,7 +32,7 @@ from services.subsidy.domain.claim_events import (
     HoldReason,
 )
 from services.subsidy.domain.policy_version import WITHOUT_NOTICE, Attested, EvidenceAsked, Rule
-from services.subsidy.domain.screening import results_of
+from services.subsidy.domain.screening import results_of, screen
 from shared.eventstore.decider import ReleasePlace, TakePlace
 from shared.testing.spec import given
 from tests.unit.subsidy.samples import (
@@ -162,7 +164,7 @@ def test_what_a_person_has_looked_into_and_lifted_does_not_hold_the_claim_again(
     past = (*PASTS["under_review"], held(reason))
     given(CLAIM, *past).when(decide, LiftHold(reason, APPROVER, "DA-1")).then(lifted)
     given(CLAIM, *past, lifted).when(decide, HoldClaim(reason, TODAY, "某人")).then_nothing()
-    approved = given(CLAIM, *past, lifted).when(decide, approval(blocked=reason)).decision
+    approved = given(CLAIM, *past, lifted).when(decide, approval(blocked=(reason,))).decision
     assert isinstance(approved[0], ClaimApproved)  # type: ignore[index]
 
 
@@ -227,3 +229,51 @@ def test_a_version_that_does_not_limit_asks_for_no_place() -> None:
     """Such a version is never drafted; a claim that was judged by one is not approved."""
     past = (SUBMITTED, screened(without("limit"), facts(), TODAY), CHECKED, REVIEWED)
     given(CLAIM, *past).when(decide, approval(policy=without("limit"))).then_rejected("screening_failed")
+
+
+# -- what a reviewer of this code found ------------------------------------------------------------------------------
+
+
+def test_what_was_looked_into_does_not_hide_what_was_not() -> None:
+    past = (*PASTS["under_review"], held("death"), HoldLifted("death", APPROVER, "DA-1"))
+    both = ("death", "deregistration")
+    [hold] = given(CLAIM, *past).when(decide, approval(blocked=both)).decision  # type: ignore[misc]
+    assert isinstance(hold, ClaimHeld)
+    assert hold.reason == "deregistration"
+    accepted = given(CLAIM).when(decide, submit(blocked=both)).decision
+    assert [event.reason for event in accepted if isinstance(event, ClaimHeld)] == list(both)  # type: ignore[union-attr]
+
+
+@pytest.mark.clause("B-17")
+def test_who_recommended_a_claim_does_not_reject_it_as_well() -> None:
+    own = RejectClaim(REVIEWER, ("不符合",), TODAY)
+    given(CLAIM, *PASTS["under_review"]).when(decide, own).then_rejected("second_person_required", 403)
+    rejected = given(CLAIM, *PASTS["under_review"]).when(decide, RejectClaim(APPROVER, ("不符合",), TODAY)).decision
+    assert isinstance(rejected[0], ClaimRejected)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("today", "told"), [(date(2025, 3, 10), False), (date(2025, 3, 11), True)])
+def test_a_correction_that_does_not_come_in_time_is_the_reviewers(today: date, told: bool) -> None:
+    past = PASTS["correction_requested"]
+    outcome = given(CLAIM, *past).when(decide, EscalateClaim(today))
+    if told:
+        outcome.then(ClaimEscalated("review", date(2025, 3, 10), "审核区审核人"))
+    else:
+        outcome.then_nothing()
+
+
+@pytest.mark.clause("B-01")
+def test_what_approval_judged_by_is_told_where_it_is_not_what_the_claim_was_screened_by() -> None:
+    past = (SUBMITTED, screened(POLICY, facts(roles=()), TODAY), CHECKED, REVIEWED)
+    judged, approved = given(CLAIM, *past).when(decide, approval()).decision  # type: ignore[misc]
+    assert isinstance(judged, ClaimRescreened)
+    assert isinstance(approved, ClaimApproved)
+    claim = CLAIM.fold([*past, judged, approved])
+    assert all(result.passed for result in claim.screening)
+    assert screen(POLICY, judged.facts)[4].passed is True
+
+
+def test_money_that_came_back_need_not_be_paid_again() -> None:
+    past = PASTS["payment_returned"]
+    withdrawn = given(CLAIM, *past).when(decide, WithdrawClaim(TODAY)).decision
+    assert CLAIM.fold([*past, *withdrawn]).status == "withdrawn"  # type: ignore[misc]

@@ -19,7 +19,7 @@ from services.subsidy.domain.bank_results import BankLine, doubled, judge
 from services.subsidy.domain.claim import BUDGET, CLAIM, Claim
 from services.subsidy.domain.claim_decisions import ClaimCommand, CorrectClaim, RecordPayeeCheck
 from services.subsidy.domain.claim_decisions import decide as decide_claim
-from services.subsidy.domain.claim_events import ClaimPaid, PaymentOrdered, PaymentReturned
+from services.subsidy.domain.claim_events import ClaimPaid, HoldReason, PaymentOrdered, PaymentReturned
 from services.subsidy.domain.claim_payment import (
     AttestOutcome,
     CarryCommitment,
@@ -129,7 +129,7 @@ class MoneyLives(RuleBasedStateMachine):
             return
         sent, dropped = [], []
         for item in batch.items:
-            why = "death" if pick % 5 == 0 and item.claim_id == blocked else None
+            why: tuple[HoldReason, ...] = ("death",) if pick % 5 == 0 and item.claim_id == blocked else ()
             assert self.tell(item.claim_id, OrderPayment(id, TODAY, why))  # type: ignore[arg-type]
             last = self.claims[item.claim_id][-1]
             if isinstance(last, PaymentOrdered):

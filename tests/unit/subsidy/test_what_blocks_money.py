@@ -18,21 +18,21 @@ def held(reason: HoldReason) -> ClaimHeld:
 
 @pytest.mark.parametrize("reason", BLOCKS)
 def test_a_claim_that_is_blocked_when_it_is_submitted_waits(reason: HoldReason) -> None:
-    given(CLAIM).when(decide, submit(blocked=reason)).then(SUBMITTED, SCREENED, held(reason))
+    given(CLAIM).when(decide, submit(blocked=(reason,))).then(SUBMITTED, SCREENED, held(reason))
 
 
 @pytest.mark.clause("B-32")
 @pytest.mark.parametrize("reason", BLOCKS)
 def test_a_claim_that_is_blocked_is_held_instead_of_approved(reason: HoldReason) -> None:
     past = PASTS["under_review"]
-    given(CLAIM, *past).when(decide, approval(blocked=reason)).then(held(reason))
-    given(CLAIM, *past, held(reason)).when(decide, approval(blocked=reason)).then_rejected("wrong_state")
+    given(CLAIM, *past).when(decide, approval(blocked=(reason,))).then(held(reason))
+    given(CLAIM, *past, held(reason)).when(decide, approval(blocked=(reason,))).then_rejected("wrong_state")
 
 
 @pytest.mark.clause("B-32")
 @pytest.mark.parametrize("reason", BLOCKS)
 def test_a_claim_that_is_blocked_at_release_is_held_and_left_out(reason: HoldReason) -> None:
-    order = OrderPayment(BATCH, TODAY, reason)
+    order = OrderPayment(BATCH, TODAY, (reason,))
     past = PASTS["payable, reserved"]
     given(CLAIM, *past).when(decide, order).then(held(reason), PaymentDropped(BATCH))
     given(CLAIM, *past, held(reason)).when(decide, order).then(PaymentDropped(BATCH))
