@@ -53,6 +53,19 @@ class Peers:
         return await self._ask("POST", service, path, msgspec.json.encode(body), key)
 
     async def _ask(self, method: str, service: str, path: str, body: bytes | None, key: str | None) -> Any | None:
+        response = await self._sent(method, service, path, body, key)
+        if response.status_code == 401:  # the keys of tokens were withdrawn: nothing was done, a new token is asked for
+            self._good_until = float("-inf")
+            response = await self._sent(method, service, path, body, key)
+        if response.status_code == 404:
+            return None
+        if response.status_code == 422 and response.headers.get("content-type") == MEDIA_TYPE:
+            raise PeerRefused(f"{service}: 422", of_answer(response))
+        if response.status_code >= 400:
+            raise PeerUnavailable(f"{service}: {response.status_code}")
+        return msgspec.json.decode(response.content)
+
+    async def _sent(self, method: str, service: str, path: str, body: bytes | None, key: str | None) -> httpx.Response:
         headers = {"authorization": f"Bearer {await self._bearer()}"}
         if body is not None:
             headers["content-type"] = "application/json"
@@ -63,18 +76,10 @@ class Peers:
         try:
             async for attempt in stamina.retry_context(httpx.TransportError, attempts=attempts, timeout=3.0):
                 with attempt:
-                    response = await self._client.request(method, url, content=body, headers=headers)
+                    return await self._client.request(method, url, content=body, headers=headers)
         except httpx.TransportError as error:
             raise PeerUnavailable(f"{service}: {type(error).__name__}") from error
-        if response.status_code == 401:
-            self._good_until = float("-inf")
-        if response.status_code == 404:
-            return None
-        if response.status_code == 422 and response.headers.get("content-type") == MEDIA_TYPE:
-            raise PeerRefused(f"{service}: 422", of_answer(response))
-        if response.status_code >= 400:
-            raise PeerUnavailable(f"{service}: {response.status_code}")
-        return msgspec.json.decode(response.content)
+        raise AssertionError("an attempt answers or raises")
 
     async def _bearer(self) -> str:
         """An access token of this service, role `service:<name>`; several that want one wait for the same."""

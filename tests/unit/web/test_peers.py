@@ -44,3 +44,21 @@ async def test_any_other_error_is_no_answer(status: int, media_type: str) -> Non
 @pytest.mark.parametrize(("status", "content", "answered"), [(200, b'{"a":1}', {"a": 1}), (404, b"{}", None)])
 async def test_an_answer_is_its_json_and_none_for_a_404(status: int, content: bytes, answered: Any) -> None:
     assert await peers(status, content, "application/json").get("subsidy", "/v1/log/head") == answered
+
+
+async def test_a_token_whose_key_was_withdrawn_is_replaced_and_the_question_asked_again() -> None:
+    """Nothing was done of what was answered with 401, so it may be asked again."""
+    asked = peers(200, b'{"a":1}', "application/json")
+    given = iter(["old", "new"])
+
+    async def token() -> None:
+        asked._token, asked._good_until = next(given), float("inf")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        good = request.headers["authorization"] == "Bearer new"
+        return httpx.Response(200 if good else 401, content=b'{"a":1}')
+
+    asked._good_until = float("-inf")
+    asked._ask_for_token = token  # type: ignore[method-assign]
+    asked._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    assert await asked.get("subsidy", "/v1/log/head") == {"a": 1}
