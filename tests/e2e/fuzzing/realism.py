@@ -11,7 +11,8 @@ from schemathesis import Case
 from shared.testing.city.numbers import Numbers
 from shared.values.identity_number import IdentityKind
 
-OFTEN, HALF = 0.7, 0.5
+OFTEN, JSON = "application/json"
+HALF = 0.7, 0.5
 NEWEST = 5
 """How many of the ids made last are chosen as often as all others."""
 
@@ -59,12 +60,12 @@ class Realism:
         if waiting := self._prepared.get(told["operationId"]):
             prepared = waiting.pop()
             near.add(prepared.near)
-            case.body = prepared.body
+            case.body, case.media_type = prepared.body, JSON
             case.headers.pop("If-Match", None)
             return
-        example = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+        example = told.get("requestBody", {}).get("content", {}).get(JSON, {}).get("example")
         if example is not None and self._random.random() < HALF:
-            case.body = copy.deepcopy(example)
+            case.body, case.media_type = copy.deepcopy(example), JSON
             case.headers.pop("If-Match", None)
             self._renumber(case.body)
         self.known_ids(case, near)
