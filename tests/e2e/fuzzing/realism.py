@@ -11,8 +11,8 @@ from schemathesis import Case
 from shared.testing.city.numbers import Numbers
 from shared.values.identity_number import IdentityKind
 
-OFTEN, JSON = "application/json"
-HALF = 0.7, 0.5
+OFTEN, HALF = 0.7, 0.5
+JSON = "application/json"
 NEWEST = 5
 """How many of the ids made last are chosen as often as all others."""
 
