@@ -49,6 +49,7 @@ from services.subsidy.processes import (
 )
 from services.subsidy.processes.budget_processes import CARRYING, FREEING, carry, free
 from services.subsidy.processes.parts import Outside
+from services.subsidy.processes.reconciliation import RECONCILIATION, reconcile
 from services.subsidy.processes.rescreening import RESCREENING, rescreen
 from services.subsidy.processes.simulation import SIMULATION, simulate
 from services.subsidy.projections.snapshots import snapshots
@@ -111,6 +112,7 @@ DEFINITION = ServiceDefinition(
         SIMULATION: partial(simulate, around.store),
         FREEING: partial(free, around.store),
         CARRYING: partial(carry, around.store),
+        RECONCILIATION: partial(reconcile, around.store),
         **selections.decisions(around.store),
     },
 )

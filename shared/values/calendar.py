@@ -7,7 +7,7 @@ says so (`WorkingDayTable.is_provisional`, `Deadline.provisional`).
 
 import calendar
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
@@ -76,9 +76,18 @@ def add_working_days(start: date, days: int, table: WorkingDayTable | None = Non
 
 def working_days_deadline(start: date, days: int, table: WorkingDayTable | None = None) -> Deadline:
     """As `add_working_days`, and whether any day on the way is in a year not announced yet."""
+    return _announced_deadline(start, days) if table is None else _deadline(start, days, table)
+
+
+@lru_cache(1 << 12)
+def _announced_deadline(start: date, days: int) -> Deadline:
+    """By the table that ships with the project; most periods of a day begin on that day."""
+    return _deadline(start, days, working_day_table())
+
+
+def _deadline(start: date, days: int, table: WorkingDayTable) -> Deadline:
     if days < 0:
         raise ValueError("a period in working days is not negative")
-    table = table or working_day_table()
     day, provisional = start, False
     while days:
         day += _DAY

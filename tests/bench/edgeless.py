@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from deploy.local import settings
-from services.subsidy.api.claims import NewClaim, Payee, submission
+from services.subsidy.api.submission import NewClaim, Payee, submission
 from services.subsidy.wiring import DEFINITION
 from shared.eventstore.needs import IdempotencyKey
 from shared.eventstore.record import Actor

@@ -1,5 +1,6 @@
 """Raw calls by role name, and tokens of one's own making, signed with the sandbox's key."""
 
+import asyncio
 import json
 import time
 from pathlib import Path
@@ -39,6 +40,18 @@ class Caller:
     async def get(self, role: str | None, service: str, path: str, **headers: str) -> httpx.Response:
         sent = self._token(role) | {name.replace("_", "-"): value for name, value in headers.items()}
         return await self._send("GET", role, service, path, headers=sent)
+
+    async def finished(self, role: str, service: str, path: str, body: object = None, **headers: str) -> dict[str, Any]:
+        """The operation that a POST became, once it has succeeded."""
+        accepted = await self.post(role, service, path, body, **headers)
+        assert accepted.status_code == 202, accepted.text
+        async with asyncio.timeout(60):
+            while True:
+                operation: dict[str, Any] = (await self.get(role, service, accepted.headers["location"])).json()
+                if operation["finished_at"] is not None:
+                    assert operation["status"] == "succeeded", operation
+                    return operation
+                await asyncio.sleep(0.1)
 
     async def _send(self, method: str, role: str | None, service: str, path: str, **options: Any) -> httpx.Response:
         """Banks sign what they send to loans. An unsigned answer is shown if it is an error, else it is one."""

@@ -40,9 +40,11 @@ async def line_of(call: Caller, year: int = 2025) -> dict[str, Any]:
 
 
 async def reconciled(call: Caller, year: int = 2025) -> dict[str, Any]:
-    path = f"/v1/reconciliations?programme={PROGRAMME}&year={year}"
-    found: dict[str, Any] = (await call.get("finance/maker", "subsidy", path)).json()
-    return found
+    """What a reconciliation of the line found, and under `id` where it stays."""
+    body = {"programme": PROGRAMME, "year": year}
+    operation = await call.finished("finance/maker", "subsidy", "/v1/reconciliations", body)
+    found = (await call.get("auditor", "subsidy", f"/v1/reconciliations/{operation['id']}")).json()
+    return {**found, "id": operation["id"]}
 
 
 async def paid(call: Caller, claims: list[payments.Ready]) -> str:
@@ -120,6 +122,26 @@ async def test_a_claim_that_found_the_budget_exhausted_goes_on_when_the_line_is_
     assert answer.json()["status"] == "approved"
 
 
+@pytest.mark.clause("B-12")
+async def test_a_claim_that_waits_for_the_budget_goes_on_when_another_gives_its_commitment_back(
+    client: Client, call: Caller, directory: Path, now: datetime
+) -> None:
+    one, two = await payments.screened(client, call, directory, now, 2)
+    line = await line_of(call)
+    amount = str(Decimal(line["committed"]) + Decimal("1800.00"))
+    body = {"programme": PROGRAMME, "year": 2025, "amount": amount}
+    assert (await call.post("city", "subsidy", "/v1/budgets", body)).status_code == 201
+    await payments.approved(call, [one, two])
+    assert [hold["reason"] for hold in (await payments.shown(call, two.claim_id))["holds"]] == ["budget"]
+    assert (await call.post("app", "subsidy", f"/v1/claims/{one.claim_id}:withdraw")).status_code == 200
+
+    async def free() -> bool:
+        return not (await payments.shown(call, two.claim_id))["holds"]
+
+    await until(free)
+    await call.post("city", "subsidy", "/v1/budgets", {**body, "amount": line["amount"]})
+
+
 @pytest.mark.clause("B-32")
 async def test_a_revocation_that_races_an_approval_never_lets_the_claim_be_paid(
     client: Client, call: Caller, directory: Path, now: datetime
@@ -166,6 +188,15 @@ async def test_at_the_year_s_end_what_is_unpaid_moves_and_both_lines_balance_to_
         batch = await payments.released(call, [flies, back])
         await sent(call, batch, result_file(batch, (order(back), "成功", "")))
         await sent(call, batch, result_file(batch, (order(back), "退票", "账户已销户")))
+        again = await sent(call, batch, result_file(batch, (order(back), "成功", ""), day="2025-03-04"))
+        assert [item["code"] for item in again.json()["results"]] == ["wrong_state"]
+        (difference,) = (await reconciled(call))["differences"]
+        assert (difference["difference"], difference["digest"]) == ("result_refused", again.json()["digest"])
+        clearing = f"/v1/payment-batches/{batch}/results/{difference['digest']}:clear"
+        reason = {"lines": [difference["line_number"]], "reason": "银行确认系重复回报。", "document": "D-12"}
+        alone = await call.post("finance/maker", "subsidy", clearing, reason)
+        assert (alone.status_code, alone.json()["code"]) == (403, "second_person_required")
+        assert (await call.post("finance/releaser", "subsidy", clearing, reason)).status_code == 200
         before = await reconciled(call)
         assert before["balanced"], before["differences"]
         assert before["totals"] | {"budget": ""} == {
@@ -186,7 +217,7 @@ async def test_at_the_year_s_end_what_is_unpaid_moves_and_both_lines_balance_to_
         assert (await call.post(mint("city"), "subsidy", f"{path}:confirm-carry-over")).json()["confirmed"] is True
 
         async def one_moved() -> bool:
-            return (await line_of(call, 2026))["committed"] == "1800.00"
+            return bool((await line_of(call, 2026))["committed"] == "1800.00")
 
         await until(one_moved)
         await settle(client)
@@ -195,13 +226,13 @@ async def test_at_the_year_s_end_what_is_unpaid_moves_and_both_lines_balance_to_
         await call.post("city", "subsidy", "/v1/budgets", {"programme": PROGRAMME, "year": 2026, "amount": "9000.00"})
 
         async def both_moved() -> bool:
-            return (await line_of(call, 2026))["committed"] == "3600.00"
+            return bool((await line_of(call, 2026))["committed"] == "3600.00")
 
         await until(both_moved)
         await sent(call, batch, result_file(batch, (order(flies), "退票", "户名不符")))
 
         async def all_moved() -> bool:
-            return (await line_of(call, 2026))["committed"] == "5400.00"
+            return bool((await line_of(call, 2026))["committed"] == "5400.00")
 
         await until(all_moved)
         await paid(call, [waits])
@@ -211,7 +242,7 @@ async def test_at_the_year_s_end_what_is_unpaid_moves_and_both_lines_balance_to_
             assert found["balanced"], found["differences"]
             assert (found["totals"]["committed"], found["totals"]["carried_out"]) == (committed, out)
             assert found["totals"]["paid"] == "1800.00"
-        text = await call.get("auditor", "subsidy", f"/v1/reconciliations?programme={PROGRAMME}&year=2026&format=csv")
+        text = await call.get("auditor", "subsidy", f"/v1/reconciliations/{found['id']}?format=csv")
         rows = list(csv.reader(io.StringIO(text.content.decode("utf-8-sig"), newline="")))
         assert rows[0][1] == f"{PROGRAMME}/2026"
         assert await broken(client, directory) == []

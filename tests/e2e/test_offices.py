@@ -105,7 +105,7 @@ async def test_one_finance_person_makes_another_releases_and_nobody_else_touches
     client: Client, call: Caller, mint: Minter, directory: Path, now: datetime
 ) -> None:
     claim = await decided(client, call, directory, now)
-    await _payable(client, call, claim)
+    await _payable(client, call, mint, claim)
     making = {"claims": [claim["id"]]}
     await refused(call, {*CENTRAL, *EVALUATORS} - {"finance/maker"}, "subsidy", "/v1/payment-batches", making)
     both = mint("finance/maker", "finance/releaser")
@@ -122,13 +122,20 @@ async def test_one_finance_person_makes_another_releases_and_nobody_else_touches
     assert (await call.post("finance/releaser", "subsidy", f"{path}:release")).json()["status"] == "released"
 
 
-async def _payable(client: Client, call: Caller, claim: dict[str, Any]) -> None:
+async def _payable(client: Client, call: Caller, mint: Minter, claim: dict[str, Any]) -> None:
     district, path = claim["review_district"], f"/v1/claims/{claim['id']}"
     for part, act in (("reviewer", "review"), ("approver", "approval")):
         assert (await call.post(f"district:{district}/{part}", "subsidy", f"{path}/{act}", APPROVE)).status_code == 200
     staff = f"district:{district}/reviewer"
-    notice = (await call.post(staff, "subsidy", "/v1/notices", {"claims": [claim["id"]]})).json()["id"]
-    published = (await call.post(staff, "subsidy", f"/v1/notices/{notice}:publish")).json()
+    other = "310120" if district != "310120" else "310151"
+    several = mint(f"district:{other}/reviewer", staff)
+    unsaid = await call.post(several, "subsidy", "/v1/notices", {"claims": [claim["id"]]})
+    assert [error["pointer"] for error in unsaid.json()["errors"]] == ["/district"]
+    listed = {"claims": [claim["id"]], "district": district}
+    stranger = await call.post(f"district:{other}/reviewer", "subsidy", "/v1/notices", listed)
+    assert (stranger.status_code, stranger.json()["code"]) == (403, "not_your_district")
+    notice = (await call.post(several, "subsidy", "/v1/notices", listed)).json()["id"]
+    published = (await call.post(several, "subsidy", f"/v1/notices/{notice}:publish")).json()
     await settle(client)
     after = datetime.fromisoformat(f"{published['last_day']}T09:00:00+08:00") + timedelta(days=1)
     for service in call.endpoints.services:
@@ -191,8 +198,11 @@ async def test_a_class_that_one_body_evaluates_is_closed_to_the_other(
 
 # -- people and offices as such ----------------------------------------------------------------------------------------
 
+RECONCILE = "/v1/reconciliations"
+"""Reads all and changes nothing, but takes too long for a GET."""
+CLEAR = "/v1/payment-batches/{batch_id}/results/{digest}:clear"
 WRITES = {
-    "auditor": set[str](),
+    "auditor": {RECONCILE},
     "policy": {
         "/v1/policies",
         "/v1/policies/{programme}/{version}:activate",
@@ -206,6 +216,8 @@ WRITES = {
         "/v1/budgets/{programme}/{year}:carry-over",
         "/v1/payment-batches",
         "/v1/payment-batches/{batch_id}/results",
+        CLEAR,
+        RECONCILE,
         "/v1/payment-batches/{batch_id}:cancel",
         "/v1/payment-batches/{batch_id}:query",
         "/v1/recoveries",
@@ -215,6 +227,8 @@ WRITES = {
     "finance/releaser": {
         "/v1/budgets/{programme}/{year}:confirm-carry-over",
         "/v1/payment-batches/{batch_id}/results",
+        CLEAR,
+        RECONCILE,
         "/v1/payment-batches/{batch_id}:cancel",
         "/v1/payment-batches/{batch_id}:query",
         "/v1/payment-batches/{batch_id}:release",

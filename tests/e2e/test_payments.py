@@ -102,7 +102,10 @@ async def test_a_result_file_twice_at_once_in_part_out_of_order_or_for_another_b
     assert [await status(call, claim) for claim in (one, two, other)] == ["paid", "payment_ordered", "payment_ordered"]
 
     wrong = await sent(call, elsewhere, astray)
-    assert [line.get("code") for line in wrong.json()["results"]] == ["not_in_batch", None, "not_ours"]
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "another_batch")
+    assert await status(call, other) == "payment_ordered"
+    renamed = await sent(call, elsewhere, astray.replace(batch.encode(), elsewhere.encode()))
+    assert [line.get("code") for line in renamed.json()["results"]] == ["not_in_batch", None, "not_ours"]
     late = result_file(batch, (order(two), "退票", "户名不符"))
     early = result_file(batch, (order(two), "成功", ""))
     assert [line.get("code") for line in (await sent(call, batch, late)).json()["results"]] == [None]

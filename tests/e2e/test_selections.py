@@ -1,6 +1,5 @@
 """Decisions on a selection of claims, as long work: accepted at once, carried out as the person, told item by item."""
 
-import asyncio
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,6 @@ pytestmark = pytest.mark.stack
 
 REVIEW, APPROVE = "/v1/claims:review-selection", "/v1/claims:approve-selection"
 REVIEWER = "district:310115/reviewer"
-
-
-async def finished(call: Caller, role: str, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
-    """The operation that a selection became, once it is over."""
-    accepted = await call.post(role, "subsidy", path, body, **headers)
-    assert accepted.status_code == 202, accepted.text
-    async with asyncio.timeout(60):
-        while True:
-            operation: dict[str, Any] = (await call.get(role, "subsidy", accepted.headers["location"])).json()
-            if operation["finished_at"] is not None:
-                assert operation["status"] == "succeeded", operation
-                return operation
-            await asyncio.sleep(0.1)
 
 
 async def results(call: Caller, role: str, operation: str, query: str = "limit=1") -> list[dict[str, Any]]:
@@ -59,7 +45,7 @@ async def test_a_selection_is_decided_item_by_item(
     reviewer, approver = f"district:{district}/reviewer", f"district:{district}/approver"
 
     body = {"claim_ids": [*here, *elsewhere, unknown], "decision": "approve"}
-    operation = await finished(call, reviewer, REVIEW, body, idempotency_key="selection-1")
+    operation = await call.finished(reviewer, "subsidy", REVIEW, body, idempotency_key="selection-1")
     assert operation["result"] == {"succeeded": len(here), "failed": len(elsewhere) + 1}
     assert operation["done"] == operation["total"] == len(claims) + 1
     told = {
@@ -80,7 +66,7 @@ async def test_a_selection_is_decided_item_by_item(
     assert (again.json()["id"], again.headers["idempotent-replayed"]) == (operation["id"], "true")
 
     await settle(client)
-    approved = await finished(call, approver, APPROVE, {"decision": "approve", "district": district})
+    approved = await call.finished(approver, "subsidy", APPROVE, {"decision": "approve", "district": district})
     assert set(here) <= {item["id"] for item in await results(call, approver, approved["id"], "outcome=succeeded")}
     for claim in here:
         shown = (await call.get(approver, "subsidy", f"/v1/claims/{claim}")).json()

@@ -1,6 +1,5 @@
 """What if: a draft is run over every claim before anyone may put it in force."""
 
-import asyncio
 import json
 from collections import Counter
 from decimal import Decimal
@@ -22,16 +21,9 @@ PROGRAMME = "training-fee-subsidy"
 
 async def simulated(call: Caller, version: str, role: str = "policy") -> dict[str, Any]:
     """The result of a simulation, once its operation has succeeded."""
-    accepted = await call.post(role, "subsidy", f"/v1/policies/{PROGRAMME}/{version}:simulate")
-    assert accepted.status_code == 202, accepted.text
-    async with asyncio.timeout(60):
-        while True:
-            operation = (await call.get(role, "subsidy", accepted.headers["location"])).json()
-            if operation["finished_at"] is not None:
-                assert operation["status"] == "succeeded", operation
-                result: dict[str, Any] = operation["result"]
-                return result
-            await asyncio.sleep(0.1)
+    operation = await call.finished(role, "subsidy", f"/v1/policies/{PROGRAMME}/{version}:simulate")
+    result: dict[str, Any] = operation["result"]
+    return result
 
 
 async def drafted(call: Caller, **parameters: Any) -> str:

@@ -150,6 +150,7 @@ PHRASES: dict[str, Callable[[Event], str]] = {
     "subsidy.RecoveryWaived.v1": lambda e: "未追回部分经两人核销，申请仍为已发放",
     "subsidy.ResultsImported.v1": lambda e: f"登记银行结果，共 {len(e['lines'])} 行",
     "subsidy.OutcomesAsked.v1": lambda e: f"向银行查询 {len(e['orders'])} 笔未明结果",
+    "subsidy.ResultLinesCleared.v1": lambda e: f"核销银行结果中的 {len(e['lines'])} 行差异（依据 {e['document']}）",
     "subsidy.PersonalDataDisclosed.v1": lambda e: "出具发放文件，调阅户名和账号（已留痕）",
     "subsidy.RecoverySuggested.v1": lambda e: f"证书撤销，提示追回 {e['amount']} 元，由人决定",
     "subsidy.RecoveryProposed.v1": lambda e: f"提出追回 {e['amount']} 元（依据 {e['document']}）",

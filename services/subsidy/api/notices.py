@@ -38,7 +38,7 @@ from shared.values.personal import Clear
 from shared.web.answers import carries_out, lists, shows
 from shared.web.caller import Caller, allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
-from shared.web.fields import ClaimRef
+from shared.web.fields import ClaimRef, District
 from shared.web.lists import page
 from shared.web.peers import PeerUnavailable
 from shared.web.problem import Problem, invalid_field, of_rejection
@@ -51,9 +51,13 @@ STAFF = "district:*/*"
 
 
 class NewNotice(Body):
-    """Without `claims`: every approved claim of the programme and district that is on no hold."""
+    """Without `claims`: every approved claim of the programme and district that is on no hold.
+
+    `district`: which, for staff of several.
+    """
 
     programme: Programme = "training-fee-subsidy"
+    district: District | None = None
     claims: Annotated[tuple[ClaimRef, ...] | None, Field(min_length=1, max_length=MOST_ENTRIES)] = None
 
 
@@ -63,11 +67,21 @@ class Extension(Body):
     working_days: Annotated[int, Field(ge=1, le=60, strict=True)]
 
 
-def own_district(caller: Caller) -> str:
-    districts = caller.named("district")
+def own_districts(caller: Caller) -> frozenset[str]:
+    """The districts that a member of staff acts for; a 403 where there are none."""
+    districts = frozenset(caller.named("district"))
     if not districts:
         raise Problem(403, "not_your_district", "公示由区级经办人员编制和发布")
-    return districts[0]
+    return districts
+
+
+def _district_meant(caller: Caller, wanted: str | None) -> str:
+    districts = own_districts(caller)
+    if wanted is None and len(districts) > 1:
+        raise invalid_field("/district", "required", "经办多个区的，须指明为哪个区编制")
+    if wanted is not None and wanted not in districts:
+        raise Problem(403, "not_your_district", "只能编制本区的公示名单")
+    return wanted or min(districts)
 
 
 @api.post(
@@ -80,7 +94,7 @@ def own_district(caller: Caller) -> str:
 @carries_out(ShownNotice)
 async def draft(request: Request, body: NewNotice) -> Response:
     caller = caller_of(request)
-    district, person = own_district(caller), caller.person
+    district, person = _district_meant(caller, body.district), caller.person
     found = body.claims if body.claims is not None else await _ready(request, district, body.programme)
     claims = tuple(dict.fromkeys(found))
     if not claims:
@@ -166,11 +180,11 @@ async def _disclosed(request: Request, people: dict[str, PersonId]) -> dict[str,
 @steps_up
 async def publish(request: Request, notice_id: str) -> Response:
     caller = caller_of(request)
-    district, person = own_district(caller), caller.person
+    districts, person = own_districts(caller), caller.person
 
     def handle(work: Work) -> Answer | Rejection:
         notice, today = work.state(NOTICE, notice_id), shanghai_date(work.now)
-        if notice.id is not None and notice.district != district:
+        if notice.id is not None and notice.district not in districts:
             return NOT_YOURS
         work.require(*(entry.claim_id for entry in notice.entries))
         claims = {entry.claim_id: work.state(CLAIM, entry.claim_id) for entry in notice.entries}
@@ -204,11 +218,11 @@ NOT_YOURS = Rejection(code="not_your_district", detail="这份公示属于其他
 @steps_up
 async def extend(request: Request, notice_id: str, body: Extension) -> Response:
     caller = caller_of(request)
-    district, person = own_district(caller), caller.person
+    districts, person = own_districts(caller), caller.person
 
     def handle(work: Work) -> Answer | Rejection:
         notice = work.state(NOTICE, notice_id)
-        if notice.id is not None and notice.district != district:
+        if notice.id is not None and notice.district not in districts:
             return NOT_YOURS
         decision = decide(ExtendNotice(person, shanghai_date(work.now), body.working_days), notice)
         if isinstance(decision, Rejection):

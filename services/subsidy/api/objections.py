@@ -8,7 +8,7 @@ from pydantic import Field
 
 from services.subsidy.api.claims import parameters_of
 from services.subsidy.api.notice_view import ObjectionTaken, ShownNotice, shown
-from services.subsidy.api.notices import NOT_YOURS, STAFF, own_district
+from services.subsidy.api.notices import NOT_YOURS, STAFF, own_districts
 from services.subsidy.domain.claim import CLAIM
 from services.subsidy.domain.claim_decisions import HoldClaim, LiftHold, RejectClaim
 from services.subsidy.domain.claim_decisions import decide as decide_claim
@@ -85,7 +85,7 @@ async def object_to(request: Request, notice_id: str, body: NewObjection) -> Res
 @carries_out(ShownNotice)
 async def decide_objection(request: Request, objection_id: str, body: ObjectionDecision) -> Response:
     caller = caller_of(request)
-    district, person = own_district(caller), caller.person
+    districts, person = own_districts(caller), caller.person
 
     def handle(work: Work) -> Answer | Rejection:
         place = work.row("objection", objection_id, ObjectionPlace)
@@ -93,7 +93,7 @@ async def decide_objection(request: Request, objection_id: str, body: ObjectionD
             return unknown("异议")
         work.require(place.notice_id, place.claim_id)
         notice, today = work.state(NOTICE, place.notice_id), shanghai_date(work.now)
-        if notice.district != district:
+        if notice.district not in districts:
             return NOT_YOURS
         decision = decide(DecideObjection(objection_id, body.upheld, body.reasons, person, today), notice)
         if isinstance(decision, Rejection):

@@ -31,7 +31,7 @@ from shared.eventstore.interruptions import AskLater
 from shared.eventstore.listing import shows_what_is_there
 from shared.eventstore.needs import IdempotencyKey, Needs
 from shared.eventstore.store import Store
-from shared.eventstore.work import Handler
+from shared.eventstore.work import Answer, Handler
 from shared.runtime.items import Counts, Items, Outcome, carry_out_each
 from shared.runtime.long_work import LongWork, Progress
 from shared.runtime.long_work_routes import ShownOperation, accepted
@@ -169,6 +169,8 @@ async def _selection(request: Request, model: Any) -> tuple[tuple[str, ...] | No
 # -- the work ---------------------------------------------------------------------------------------------------------
 
 
+HELD = Problem(409, "held", "申请已暂缓，未能作出决定，原因见申请的 holds")
+
 Deciding = Callable[[Caller, str, Any], Handler]
 
 
@@ -198,9 +200,20 @@ async def _decide_all(
             outcome = (await store.carry_out(Needs(streams=(claim_id,)), handle, context, key)).outcome
         except Problem as problem:
             return _refused(problem, claim_id)
-        return _refused(of_rejection(outcome), claim_id) if isinstance(outcome, Rejection) else Outcome(outcome.status)
+        if isinstance(outcome, Rejection):
+            return _refused(of_rejection(outcome), claim_id)
+        return _refused(HELD, claim_id) if _still(status, outcome) else Outcome(outcome.status)
 
     return await carry_out_each(items, one, progress)
+
+
+class _Status(msgspec.Struct):
+    status: str
+
+
+def _still(status: str, outcome: Answer) -> bool:
+    """Whether a claim stands where it stood: the decision did no more than to put it on hold."""
+    return msgspec.json.decode(outcome.body, type=_Status).status == status
 
 
 def _refused(problem: Problem, claim_id: str) -> Outcome:

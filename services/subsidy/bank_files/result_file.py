@@ -39,8 +39,13 @@ COLUMNS = 5
 _REFERENCE = re.compile(r"[A-Za-z0-9-]{1,35}", re.ASCII)
 
 
-def read_result_file(content: bytes, charset: str | None, today: date) -> tuple[BankLine, ...] | Rejection:
-    """The lines of a file. Rejections (422): `file_encoding`, `file_form` with the line, `file_totals`."""
+def read_result_file(
+    content: bytes, charset: str | None, batch_id: str, today: date
+) -> tuple[BankLine, ...] | Rejection:
+    """The lines of a file on a batch. `today`: Asia/Shanghai.
+
+    Rejections (422): `file_encoding`, `file_form` with the line, `another_batch`, `file_totals`.
+    """
     text = _text(content, charset)
     if isinstance(text, Rejection):
         return text
@@ -50,6 +55,8 @@ def read_result_file(content: bytes, charset: str | None, today: date) -> tuple[
         return _wrong("file_form", "不是逗号分隔的文本")
     if len(rows) < 2 or len(rows) > MOST_LINES + 1:
         return _wrong("file_form", f"须有汇总行和 1 至 {MOST_LINES} 行结果")
+    if rows[0][0].strip() != batch_id:
+        return Rejection(code="another_batch", detail="文件首行的批次号不是本批次，整份未登记", status=422)
     lines: list[BankLine] = []
     for number, row in enumerate(rows[1:], 1):
         line = _line(number, row, today)

@@ -186,7 +186,7 @@ def _settle(command: SettlePayment, claim: Claim) -> Decision:
 
 
 def _ended(claim: Claim, order: Order, outcome: Outcome, reason: str, on: date) -> Decision:
-    then = after(order, outcome)
+    then = after(order, outcome, on)
     if then == order.status:
         return []
     if then is None:

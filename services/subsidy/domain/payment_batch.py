@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from services.subsidy.domain.bank_results import JudgedLine, Source
 from services.subsidy.domain.payment_order import OrderId
-from shared.eventstore.decider import Aggregate, Decision, Event, Rejection
+from shared.eventstore.decider import Aggregate, Decision, Event, FieldError, Rejection
 from shared.values.ids import ClaimId, PaymentBatchId
 
 MOST_ITEMS = 200
@@ -75,6 +75,21 @@ class OutcomesAsked(Event, frozen=True, tag="subsidy.OutcomesAsked.v1"):
     asked_on: date
 
 
+class ResultLinesCleared(Event, frozen=True, tag="subsidy.ResultLinesCleared.v1"):
+    """Lines of which nothing was made have been looked into: they are no open difference any more.
+
+    `document`: the reference of what shows it.
+    """
+
+    batch_id: PaymentBatchId
+    digest: str
+    lines: tuple[int, ...]
+    reason: str
+    document: str
+    cleared_by: str
+    cleared_on: date
+
+
 class PaymentBatchCancelled(Event, frozen=True, tag="subsidy.PaymentBatchCancelled.v1"):
     """Never released: its claims are free for another batch."""
 
@@ -82,14 +97,34 @@ class PaymentBatchCancelled(Event, frozen=True, tag="subsidy.PaymentBatchCancell
     cancelled_by: str
 
 
-BatchEvent = PaymentBatchMade | PaymentBatchReleased | PaymentBatchCancelled | ResultsImported | OutcomesAsked
-EVENTS = (PaymentBatchMade, PaymentBatchReleased, PaymentBatchCancelled, ResultsImported, OutcomesAsked)
+BatchEvent = (
+    PaymentBatchMade | PaymentBatchReleased | PaymentBatchCancelled | ResultsImported | OutcomesAsked
+    | ResultLinesCleared
+)  # fmt: skip
+EVENTS = (
+    PaymentBatchMade, PaymentBatchReleased, PaymentBatchCancelled, ResultsImported, OutcomesAsked, ResultLinesCleared,
+)  # fmt: skip
 
 
 # -- state and evolve: what we know ---------------------------------------------------------------------------------
 
 
+class Import(msgspec.Struct, frozen=True):
+    """What a bank told at once. `cleared`: numbers of refused lines that were looked into."""
+
+    lines: tuple[JudgedLine, ...]
+    by: str
+    cleared: frozenset[int] = frozenset()
+
+    @property
+    def refused(self) -> dict[int, JudgedLine]:
+        """By number, the lines of which nothing was made; a repetition is none of them."""
+        return {line.line: line for line in self.lines if not line.accepted and line.verdict != "twice"}
+
+
 class Batch(msgspec.Struct, frozen=True):
+    """`imports`: by digest."""
+
     id: PaymentBatchId | None = None
     items: tuple[Item, ...] = ()
     total: Decimal = Decimal("0.00")
@@ -98,7 +133,7 @@ class Batch(msgspec.Struct, frozen=True):
     released_on: date | None = None
     dropped: tuple[ClaimId, ...] = ()
     orders: tuple[OrderSent, ...] = ()
-    imports: dict[str, tuple[JudgedLine, ...]] = {}
+    imports: dict[str, Import] = {}
     asked: int = 0
     cancelled: bool = False
 
@@ -124,7 +159,11 @@ def evolve(batch: Batch, event: BatchEvent) -> Batch:
         case PaymentBatchCancelled():
             return replace(batch, cancelled=True)
         case ResultsImported():
-            return replace(batch, imports={**batch.imports, event.digest: event.lines})
+            return replace(batch, imports={**batch.imports, event.digest: Import(event.lines, event.imported_by)})
+        case ResultLinesCleared():
+            told = batch.imports[event.digest]
+            cleared = replace(told, cleared=told.cleared.union(event.lines))
+            return replace(batch, imports={**batch.imports, event.digest: cleared})
         case OutcomesAsked():
             return replace(batch, asked=batch.asked + 1)
 
@@ -165,7 +204,18 @@ class AskOutcomes(msgspec.Struct, frozen=True):
     today: date
 
 
-BatchCommand = MakeBatch | ReleaseBatch | CancelBatch | ImportResults | AskOutcomes
+class ClearLines(msgspec.Struct, frozen=True):
+    """`lines`: numbers of refused lines of one import."""
+
+    digest: str
+    lines: tuple[int, ...]
+    reason: str
+    document: str
+    by: str
+    today: date
+
+
+BatchCommand = MakeBatch | ReleaseBatch | CancelBatch | ImportResults | AskOutcomes | ClearLines
 NOT_FOUND = Rejection(code="not_found", detail="没有找到这个批次", status=404)
 NOT_RELEASED = Rejection(code="not_released", detail="这个批次尚未放行")
 TOO_MANY = Rejection(code="too_many_imports", detail=f"一个批次最多登记 {MOST_IMPORTS} 次银行结果或查询")
@@ -196,6 +246,8 @@ def decide(command: BatchCommand, batch: Batch) -> Decision:
             if len(batch.imports) + batch.asked >= MOST_IMPORTS:
                 return TOO_MANY
             return [OutcomesAsked(batch.id, orders, by, today)] if orders else []
+        case ClearLines():
+            return _clear(command, batch, batch.id)
 
 
 def _release(command: ReleaseBatch, batch: Batch, batch_id: PaymentBatchId) -> Decision:
@@ -217,6 +269,24 @@ def _import(command: ImportResults, batch: Batch, batch_id: PaymentBatchId) -> D
     if len(batch.imports) + batch.asked >= MOST_IMPORTS:
         return TOO_MANY
     return [ResultsImported(batch_id, command.digest, command.source, command.lines, command.by, command.today)]
+
+
+def _clear(command: ClearLines, batch: Batch, batch_id: PaymentBatchId) -> Decision:
+    told = batch.imports.get(command.digest)
+    if told is None:
+        return Rejection(code="not_found", detail="没有找到这次登记的银行结果", status=404)
+    if command.by == told.by:
+        return Rejection(
+            code="second_person_required", detail="登记结果的人不能核销其中的差异，须由另一人核销", status=403
+        )
+    if other := sorted(set(command.lines) - told.refused.keys()):
+        fields = tuple(FieldError(f"/lines/{command.lines.index(n)}", "not_refused", "这一行没有差异") for n in other)
+        return Rejection(code="not_refused", detail="只能核销未被接受的行", status=422, fields=fields)
+    new = tuple(n for n in sorted(set(command.lines)) if n not in told.cleared)
+    if not new:
+        return []
+    on_record = (command.reason, command.document, command.by, command.today)
+    return [ResultLinesCleared(batch_id, command.digest, new, *on_record)]
 
 
 PAYMENT_BATCH: Aggregate[Batch] = Aggregate("pay", EVENTS, Batch, evolve)

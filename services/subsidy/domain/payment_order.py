@@ -91,18 +91,19 @@ def reason_of(text: str) -> ReturnReason:
     return _ISO_REASONS.get(stated.upper(), "other")
 
 
-def after(order: Order, outcome: Outcome) -> OrderStatus | None:
-    """How an order stands after an outcome; None where the outcome contradicts what is known.
+def after(order: Order, outcome: Outcome, on: date) -> OrderStatus | None:
+    """How an order stands after an outcome of the bank's day `on`; None where it contradicts what is known.
 
-    Results come twice and out of order: what is known stands. Money that was paid may come back (退票); money that
-    came back is paid by a new order only, and nobody who knows the end is told again that it is unknown.
+    Results come twice and out of order: what is known stands, and nobody who knows the end is told again that it is
+    unknown. Money that was paid may come back (退票), and the payment may be told after the return; money that came
+    back is paid by a new order only.
     """
-    if outcome == order.status:
-        return order.status
     match order.status:
         case "ordered" | "unknown":
             return outcome
         case "paid" if outcome == "returned":
             return "returned"
-        case _:
+        case "returned" if outcome == "paid" and (order.ended_on is None or on >= order.ended_on):
             return None
+        case known:
+            return known

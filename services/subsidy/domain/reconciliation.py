@@ -10,10 +10,11 @@ from typing import Literal
 
 import msgspec
 
+from services.subsidy.domain.bank_results import JudgedLine
 from services.subsidy.domain.claim import Claim
 from services.subsidy.domain.claim_payment import CARRIED
 from services.subsidy.domain.payment_batch import Batch
-from services.subsidy.domain.payment_order import Order, OrderStatus, order_id
+from services.subsidy.domain.payment_order import Order, OrderId, OrderStatus, order_id
 from services.subsidy.domain.recovery import Recovery
 from shared.values.ids import ClaimId, PaymentBatchId
 
@@ -48,12 +49,16 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One difference. `expected` and `found` are amounts (CNY), states or verdicts, as text."""
+    """One difference. `expected` and `found` are amounts (CNY), states or verdicts, as text.
+
+    `digest` and `line_number` name a line of what a bank told.
+    """
 
     difference: Difference
     claim_id: str | None = None
     order_id: str | None = None
     batch_id: str | None = None
+    digest: str | None = None
     line_number: int | None = None
     expected: str | None = None
     found: str | None = None
@@ -68,6 +73,23 @@ class Open(msgspec.Struct, frozen=True, omit_defaults=True):
     order_id: str | None = None
     batch_id: str | None = None
     recovery_id: str | None = None
+
+
+class Reconciliation(msgspec.Struct, frozen=True):
+    """`as_of`: the position of subsidy's log up to which everything is in it.
+
+    `complete`: nothing more had happened when it was made, so that the ledger was compared as well. `balanced`: it is
+    complete and there is no difference; what is open is none.
+    """
+
+    line: str
+    as_of: int
+    complete: bool
+    balanced: bool
+    claims: int
+    totals: Totals
+    differences: tuple[Found, ...]
+    open: tuple[Open, ...]
 
 
 class Accounts(msgspec.Struct, frozen=True):
@@ -85,6 +107,22 @@ class Accounts(msgspec.Struct, frozen=True):
     received: Decimal
     ledger: Decimal | None = None
     carried_to: str | None = None
+
+
+def reconciliation(accounts: Accounts, as_of: int) -> Reconciliation:
+    """The accounts held against each other, as of a position of subsidy's log."""
+    different = tuple(differences(accounts))
+    complete = accounts.ledger is not None
+    return Reconciliation(
+        line=accounts.line,
+        as_of=as_of,
+        complete=complete,
+        balanced=complete and not different,
+        claims=len(accounts.claims),
+        totals=totals(accounts),
+        differences=different,
+        open=tuple(open_items(accounts)),
+    )
 
 
 def totals(accounts: Accounts) -> Totals:
@@ -178,32 +216,44 @@ def _of_results(accounts: Accounts) -> Iterator[Found]:
     """Claims against what was told of them: an end that nothing on record shows is a difference."""
     shown: dict[str, set[OrderStatus]] = {}
     for batch in accounts.batches.values():
-        for lines in batch.imports.values():
-            for line in lines:
+        for told in batch.imports.values():
+            for line in told.lines:
                 if line.accepted and line.order_id is not None:
                     shown.setdefault(line.order_id, set()).add(line.outcome)
     for claim_id, claim in sorted(accounts.claims.items()):
         for order in claim.orders:
             id = order_id(claim_id, order.attempt)
-            told = order.attested or order.status in shown.get(id, ())
-            if order.status != "ordered" and not told:
+            known = order.attested or order.status in shown.get(id, ())
+            if order.status != "ordered" and not known:
                 yield Found("result_missing", claim_id, id, order.batch_id, expected=order.status)
 
 
 def _refused(accounts: Accounts) -> Iterator[Found]:
-    """Lines of which nothing was made, but for repetitions; also those that name no order of this line."""
+    """Lines of which nothing was made, those that name no order of this line too, until they are explained."""
+    ends = {
+        order_id(claim_id, order.attempt): order.status
+        for claim_id, claim in accounts.claims.items()
+        for order in claim.orders
+    }
     for batch_id, batch in sorted(accounts.batches.items()):
-        for lines in batch.imports.values():
-            for line in lines:
-                if not line.accepted and line.verdict != "twice":
-                    yield Found(
-                        "result_refused",
-                        order_id=line.order_id,
-                        batch_id=batch_id,
-                        line_number=line.line,
-                        expected=line.outcome,
-                        found=line.verdict,
-                    )
+        for digest, told in batch.imports.items():
+            for number, line in told.refused.items():
+                if number in told.cleared or _borne_out(line, ends.get(line.order_id or OrderId(""))):
+                    continue
+                yield Found(
+                    "result_refused",
+                    order_id=line.order_id,
+                    batch_id=batch_id,
+                    digest=digest,
+                    line_number=number,
+                    expected=line.outcome,
+                    found=line.verdict,
+                )
+
+
+def _borne_out(line: JudgedLine, end: OrderStatus | None) -> bool:
+    """Whether the order has since ended as the line says, so that nobody need look into the line."""
+    return line.verdict in ("not_in_batch", "contradicts_itself") and line.outcome == end
 
 
 def open_items(accounts: Accounts) -> list[Open]:

@@ -23,7 +23,14 @@ from services.subsidy.domain.budget import (
 )
 from services.subsidy.domain.budget import decide as decide_budget
 from services.subsidy.domain.claim import BUDGET, CLAIM
-from services.subsidy.domain.claim_events import ClaimHeld, PaymentDropped, PaymentReturned
+from services.subsidy.domain.claim_events import (
+    ClaimHeld,
+    ClaimRejected,
+    ClaimWithdrawn,
+    CommitmentCarried,
+    PaymentDropped,
+    PaymentReturned,
+)
 from services.subsidy.domain.claim_payment import CarryCommitment, FreeForBudget
 from services.subsidy.processes.parts import DONE, OWN, Outside, carried
 from shared.eventstore.calls import Context
@@ -115,6 +122,23 @@ def _held(record: Record) -> Sequence[Reaction]:
 HELD = Process(name="held-for-budget", on=frozenset({tag_of(ClaimHeld)}), react=_held)
 
 
+def _ended(record: Record) -> Sequence[Reaction]:
+    return (Ask(ask=partial(_accept_freeing_behind, record)),)
+
+
+async def _accept_freeing_behind(record: Record, outside: Outside) -> None:
+    """A claim that had been approved gave its commitment back: others may have waited for it."""
+    work = await outside.store.look(Needs(streams=(record.stream,)))
+    line = work.state(CLAIM, record.stream).budget_line
+    if line is not None:
+        await _accept(record, outside, FREEING, LineAsked(line))
+
+
+GIVEN_BACK = Process(
+    name="commitment-given-back", on=frozenset({tag_of(ClaimRejected), tag_of(ClaimWithdrawn)}), react=_ended
+)
+
+
 def _free(claim_id: str, promised: Decimal, work: Work) -> Answer | Rejection:
     """Lift the hold if this year's line has room beside what was `promised` to others (CNY)."""
     claim = work.state(CLAIM, claim_id)
@@ -187,11 +211,18 @@ CARRIED_OVER = Process(name="carry-over", on=frozenset({tag_of(CarryOverConfirme
 
 
 def _back(record: Record) -> Sequence[Reaction]:
-    """An order that was in flight when its year was carried over came back, or was never given."""
+    """An order that was in flight when its year was carried over came back, or was never given.
+
+    What is carried goes on to the line that its new year was carried to, if that has ended as well.
+    """
     return (Command(needs=Needs(streams=(record.stream,)), handler=partial(_carry, record.stream)),)
 
 
-BACK = Process(name="carry-over-later", on=frozenset({tag_of(PaymentReturned), tag_of(PaymentDropped)}), react=_back)
+BACK = Process(
+    name="carry-over-later",
+    on=frozenset({tag_of(PaymentReturned), tag_of(PaymentDropped), tag_of(CommitmentCarried)}),
+    react=_back,
+)
 
 
 def _carry(claim_id: str, work: Work) -> Answer | Rejection:
@@ -221,4 +252,4 @@ async def carry(store: Store, input: bytes, progress: Progress) -> dict[str, int
     return {"looked_at": done, "left": left}
 
 
-PROCESSES = (YEARS, FREED_BY_LINE, HELD, CARRIED_OVER, BACK)
+PROCESSES = (YEARS, FREED_BY_LINE, HELD, GIVEN_BACK, CARRIED_OVER, BACK)

@@ -17,7 +17,8 @@ LIVE = (
     "select b.build, c.position from projection_build b join checkpoint c on c.reader = $2 || b.build"
     " where b.name = $1 and b.state = 'live'"
 )
-ROWS = "select id, body, version from listing where build = $1 and kind = $2 and facets @> array[$3] order by id"
+CLAIMS = "select id, version from listing where build = $1 and kind = 'claim' and facets @> array[$2] order by id"
+RECOVERIES = "select body from listing where build = $1 and kind = 'recovery' and facets @> array[$2]"
 PAID = (
     "select coalesce(sum((convert_from(body, 'utf8')::jsonb ->> 'amount')::numeric), 0.00)"
     " from listing where build = $1 and kind = 'claim' and facets @> array[$2]"
@@ -25,8 +26,7 @@ PAID = (
 LEDGER = "select used, bound from limit_bounded where scope = $1 and key = $2"
 HEAD = "select position from log_head"
 WAITING = "select exists (select from unsequenced)"
-
-
+KNOWN = "select exists (select from limit_bounded where scope = $1 and key = $2)"
 VERSIONS = "select stream, max(version) from log where stream = any($1) and position <= $2 group by stream"
 
 
@@ -47,22 +47,14 @@ class Money(NamedTuple):
     position: int
 
 
-class Row(NamedTuple):
-    """A stream that a list shows, and the version of it that is shown."""
-
-    id: str
-    body: bytes
-    version: int
-
-
 class Lists(NamedTuple):
-    """All that the lists show of a line as of `position`, beside its ledger (CNY).
+    """What the lists show of a line as of `position`, beside its ledger (CNY): `claims` with the version shown.
 
     `complete`: nothing more had happened when it was read, so the ledger, which is current, can be compared.
     """
 
-    claims: list[Row]
-    recoveries: list[Row]
+    claims: dict[str, int]
+    received: Decimal
     committed: Decimal
     budget: Decimal | None
     position: int
@@ -73,30 +65,33 @@ async def money_of(pool: asyncpg.Pool, line: str) -> Money:
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         build, position = await connection.fetchrow(LIVE, LISTING, follower_of(LISTING))
         paid = await connection.fetchval(PAID, build, f"paid:{line}")
-        recoveries = await _rows(connection, build, "recovery", line)
-    return Money(paid, received_on(line, recoveries), position)
+        received = await _received(connection, build, line)
+    return Money(paid, received, position)
 
 
 async def lists_of(pool: asyncpg.Pool, line: str) -> Lists:
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         build, position = await connection.fetchrow(LIVE, LISTING, follower_of(LISTING))
-        claims = await _rows(connection, build, "claim", line)
-        recoveries = await _rows(connection, build, "recovery", line)
+        claims = dict(await connection.fetch(CLAIMS, build, f"line:{line}"))
+        received = await _received(connection, build, line)
         ledger = await connection.fetchrow(LEDGER, BUDGET, line)
         head = await connection.fetchval(HEAD)
         waiting = await connection.fetchval(WAITING)
     used, bound = (Decimal("0.00"), None) if ledger is None else (ledger["used"], ledger["bound"])
-    return Lists(claims, recoveries, used, bound, position, position == head and not waiting)
+    return Lists(claims, received, used, bound, position, position == head and not waiting)
 
 
-def received_on(line: str, recoveries: list[Row]) -> Decimal:
+async def _received(connection: asyncpg.Connection, build: int, line: str) -> Decimal:
     """What came back in the line's year, CNY, whichever line it had been paid from."""
-    received = (msgspec.json.decode(row.body, type=_Received).instalments for row in recoveries)
+    rows = await connection.fetch(RECOVERIES, build, f"line:{line}")
+    received = (msgspec.json.decode(row["body"], type=_Received).instalments for row in rows)
     return sum((item.amount for items in received for item in items if item.line == line), Decimal("0.00"))
 
 
-async def _rows(connection: asyncpg.Connection, build: int, kind: str, line: str) -> list[Row]:
-    return [Row(*row) for row in await connection.fetch(ROWS, build, kind, f"line:{line}")]
+async def is_known(pool: asyncpg.Pool, line: str) -> bool:
+    """Whether a budget was ever set for the line."""
+    found: bool = await pool.fetchval(KNOWN, BUDGET, line)
+    return found
 
 
 async def versions_at(pool: asyncpg.Pool, streams: Sequence[str], position: int) -> dict[str, int]:

@@ -1,8 +1,9 @@
 """Links from answers to what can be called next, derived from addresses and from what the answers' fields are called.
 
 A resource is what the first parameter of an address names: `claim_id` in `/v1/claims/{claim_id}/review`. An answer
-that shows a resource (or lists it, or made it) links to every operation of it; an answer with a field that is called
-as the parameter of another resource links to where that one is read.
+that shows a resource (or lists it, or made it) links to every operation of it; an answer about a resource links to the
+operations of its parts that it names; an answer with a field that is called as the parameter of another resource links
+to where that one is read.
 """
 
 import re
@@ -52,8 +53,10 @@ def add(paths: Json, schemas: Json) -> None:
 
 def _link(source: Operation, answer: Json, target: Operation, shown: "_Shown", readable: set[str]) -> Json | None:
     """How the target is called after the answer; None when it does not follow from it."""
-    of_itself = shown.resource_of(answer) == target.resource
-    if not of_itself and target.method != "get" and target.resource in readable:
+    made = source.method == "post" and source.path == target.resource.rpartition("/")[0]
+    of_itself = made or shown.resource_of(answer) == target.resource
+    of_a_part = source.resource == target.resource and len(target.parameters) > 1
+    if not (of_itself or of_a_part) and target.method != "get" and target.resource in readable:
         return None
     fields = shown.fields_of(answer)
     given: dict[str, str] = {}

@@ -16,11 +16,14 @@ from services.subsidy.domain.payment_batch import (
     MOST_IMPORTS,
     PAYMENT_BATCH,
     AskOutcomes,
+    ClearLines,
+    Import,
     ImportResults,
     Item,
     OutcomesAsked,
     PaymentBatchMade,
     PaymentBatchReleased,
+    ResultLinesCleared,
     ResultsImported,
 )
 from services.subsidy.domain.payment_batch import decide as decide_batch
@@ -119,6 +122,7 @@ def test_what_is_told_again_is_known_and_what_contradicts_is_refused() -> None:
     returned = {ID: CLAIM.fold(PASTS["payment_returned"])}
     assert judge(line(outcome="returned"), None, BATCH, returned).line.verdict == "already_recorded"
     assert judge(line(), None, BATCH, returned).line.verdict == "wrong_state"
+    assert judge(line(outcome="unknown"), None, BATCH, returned).line.verdict == "already_recorded"
     recovering = {ID: CLAIM.fold(PASTS["recovering"])}
     assert judge(line(outcome="returned"), None, BATCH, recovering).line.verdict == "recovery_open"
 
@@ -141,8 +145,28 @@ IMPORTED = ResultsImported(BATCH, "d1", "csv", IMPORT.lines, MAKER, TODAY)
 @pytest.mark.clause("B-35")
 def test_the_same_file_is_imported_once_and_its_lines_stay_on_record() -> None:
     batch = given(PAYMENT_BATCH, MADE, RELEASED).when(decide_batch, IMPORT).then(IMPORTED)
-    assert batch.imports == {"d1": IMPORT.lines}
+    assert batch.imports == {"d1": Import(IMPORT.lines, MAKER)}
     given(PAYMENT_BATCH, MADE, RELEASED, IMPORTED).when(decide_batch, IMPORT).then_nothing()
+
+
+REFUSED = ResultsImported(BATCH, "d2", "csv", (judge(line(2), None, ELSEWHERE, CLAIMS).line,), MAKER, TODAY)
+CLEARED = ResultLinesCleared(BATCH, "d2", (2,), "另一批次的回单", "D-7", RELEASER, TODAY)
+
+
+def clearing(*lines: int, digest: str = "d2", by: str = RELEASER) -> ClearLines:
+    return ClearLines(digest, lines, "另一批次的回单", "D-7", by, TODAY)
+
+
+@pytest.mark.clause("B-35")
+def test_a_refused_line_is_explained_by_somebody_else_than_who_imported_it() -> None:
+    told = given(PAYMENT_BATCH, MADE, RELEASED, IMPORTED, REFUSED)
+    batch = told.when(decide_batch, clearing(2)).then(CLEARED)
+    assert batch.imports["d2"].cleared == {2}
+    given(PAYMENT_BATCH, MADE, RELEASED, REFUSED, CLEARED).when(decide_batch, clearing(2)).then_nothing()
+    told.when(decide_batch, clearing(2, by=MAKER)).then_rejected("second_person_required", 403)
+    told.when(decide_batch, clearing(2, 3)).then_rejected("not_refused", 422)
+    told.when(decide_batch, clearing(1, digest="d1")).then_rejected("not_refused", 422)
+    told.when(decide_batch, clearing(2, digest="d3")).then_rejected("not_found", 404)
 
 
 @pytest.mark.clause("B-19")

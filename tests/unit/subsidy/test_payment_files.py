@@ -3,7 +3,7 @@
 import csv
 import io
 from base64 import b64decode
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -74,15 +74,22 @@ def test_what_is_no_order_s_id_names_nothing(text: str) -> None:
     [
         ("ordered", "paid", "paid"), ("ordered", "returned", "returned"), ("ordered", "unknown", "unknown"),
         ("unknown", "paid", "paid"), ("unknown", "returned", "returned"), ("unknown", "unknown", "unknown"),
-        ("paid", "paid", "paid"), ("paid", "returned", "returned"), ("paid", "unknown", None),
-        ("returned", "paid", None), ("returned", "returned", "returned"), ("returned", "unknown", None),
+        ("paid", "paid", "paid"), ("paid", "returned", "returned"), ("paid", "unknown", "paid"),
+        ("returned", "paid", None), ("returned", "returned", "returned"), ("returned", "unknown", "returned"),
     ],
 )  # fmt: skip
 def test_an_order_ends_as_it_is_told_and_what_is_known_is_not_unknown_again(
     known: str, told: str, then: str | None
 ) -> None:
-    order = Order(1, BATCH, Decimal("1800.00"), known)  # type: ignore[arg-type]
-    assert after(order, told) == then  # type: ignore[arg-type]
+    order = Order(1, BATCH, Decimal("1800.00"), known, TODAY)  # type: ignore[arg-type]
+    assert after(order, told, TODAY) == then  # type: ignore[arg-type]
+
+
+@pytest.mark.clause("B-19")
+@pytest.mark.parametrize(("days", "then"), [(-1, "returned"), (0, None), (1, None)])
+def test_a_payment_told_after_its_return_is_no_new_one(days: int, then: str | None) -> None:
+    returned = Order(1, BATCH, Decimal("1800.00"), "returned", TODAY)
+    assert after(returned, "paid", TODAY + timedelta(days)) == then
 
 
 @pytest.mark.parametrize(
@@ -180,7 +187,7 @@ def text(*rows: str) -> bytes:
 
 
 def read(content: bytes, charset: str | None = None) -> tuple[BankLine, ...] | Rejection:
-    return read_result_file(content, charset, TODAY)
+    return read_result_file(content, charset, BATCH, TODAY)
 
 
 def refused(content: bytes, charset: str | None = None) -> Rejection:
@@ -202,9 +209,15 @@ def test_a_result_file_is_read_line_by_line_in_either_encoding(encoding: str, ch
 
 
 @pytest.mark.clause("B-35")
-@pytest.mark.parametrize("head", [f"{BATCH},3,3600.00", f"{BATCH},2,3600.01", f"{BATCH},2", "", f"{BATCH},2,x"])
+@pytest.mark.parametrize("head", [f"{BATCH},3,3600.00", f"{BATCH},2,3600.01", f"{BATCH},2", BATCH, f"{BATCH},2,x"])
 def test_a_file_whose_totals_are_not_those_of_its_lines_is_refused_as_a_whole(head: str) -> None:
-    assert refused(text(head or ",,", PAID, BACK)).code == "file_totals"
+    assert refused(text(head, PAID, BACK)).code == "file_totals"
+
+
+@pytest.mark.clause("B-35")
+@pytest.mark.parametrize("head", [HEAD.replace(BATCH, str(new_id("pay", uuid7()))), f",{HEAD}", ",,"])
+def test_a_file_that_declares_another_batch_is_refused_as_a_whole(head: str) -> None:
+    assert refused(text(head, PAID, BACK)).code == "another_batch"
 
 
 @pytest.mark.parametrize(

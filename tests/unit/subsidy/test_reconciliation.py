@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from services.subsidy.api.reconciliations import Reconciliation, as_csv
+from services.subsidy.api.reconciliations import as_csv
 from services.subsidy.domain.bank_results import JudgedLine
 from services.subsidy.domain.claim import CLAIM, Claim
 from services.subsidy.domain.claim_events import CommitmentCarried
-from services.subsidy.domain.payment_batch import Batch, Item, OrderSent
+from services.subsidy.domain.payment_batch import Batch, Import, Item, OrderSent
 from services.subsidy.domain.payment_order import order_id
-from services.subsidy.domain.reconciliation import Accounts, differences, open_items, totals
+from services.subsidy.domain.reconciliation import Accounts, differences, open_items, reconciliation, totals
 from services.subsidy.domain.recovery import Instalment, Recovery
 from shared.values.ids import ClaimId
 from tests.unit.subsidy.samples import AMOUNT, BATCH, LINE, PASTS, RECOVERY, TODAY
@@ -23,7 +23,15 @@ ORDER = order_id(ID, 1)
 NEXT = "training-fee-subsidy/2026"
 TOLD = JudgedLine(1, "recorded", "paid", ORDER, AMOUNT)
 SENT = Batch(
-    BATCH, (Item(ID, AMOUNT),), AMOUNT, "usr_1", "usr_2", TODAY, (), (OrderSent(ORDER, ID, AMOUNT),), {"d": (TOLD,)}
+    BATCH,
+    (Item(ID, AMOUNT),),
+    AMOUNT,
+    "usr_1",
+    "usr_2",
+    TODAY,
+    (),
+    (OrderSent(ORDER, ID, AMOUNT),),
+    {"d": Import((TOLD,), "usr_1")},
 )
 
 
@@ -51,6 +59,16 @@ def accounts(claim: Claim, batch: Batch | None = SENT, **changes: Any) -> Accoun
 
 
 UNTOLD = replace(SENT, imports={})
+
+
+def telling(*lines: JudgedLine, cleared: frozenset[int] = frozenset()) -> Batch:
+    return replace(SENT, imports={"d": Import(lines, "usr_1", cleared)})
+
+
+def second(verdict: Any, outcome: Any = "paid") -> JudgedLine:
+    return replace(TOLD, line=2, verdict=verdict, outcome=outcome)
+
+
 CASES = {
     "all agree": Case(()),
     "not known to be complete": Case((), changes={"ledger": None}),
@@ -63,14 +81,20 @@ CASES = {
     ),
     "another amount": Case(("amount_differs",), batch=replace(SENT, orders=(OrderSent(ORDER, ID, AMOUNT + 1),))),
     "no result": Case(("result_missing",), batch=UNTOLD),
-    "another result": Case(
-        ("result_missing",), batch=replace(SENT, imports={"d": (replace(TOLD, outcome="returned"),)})
-    ),
+    "another result": Case(("result_missing",), batch=telling(replace(TOLD, outcome="returned"))),
     "never ordered": Case(("order_not_in_claim",), "payable", UNTOLD),
-    "a line refused": Case(
-        ("result_refused",), batch=replace(SENT, imports={"d": (TOLD, replace(TOLD, line=2, verdict="wrong_state"))})
+    "a line refused": Case(("result_refused",), batch=telling(TOLD, second("wrong_state"))),
+    "a line refused and explained": Case((), batch=telling(TOLD, second("wrong_state"), cleared=frozenset({2}))),
+    "a line told twice": Case((), batch=telling(TOLD, second("twice"))),
+    "a line of another batch, borne out": Case((), batch=telling(TOLD, second("not_in_batch"))),
+    "a line of another batch, not borne out": Case(
+        ("result_refused",), batch=telling(TOLD, second("not_in_batch", "returned"))
     ),
-    "a line told twice": Case((), batch=replace(SENT, imports={"d": (TOLD, replace(TOLD, line=2, verdict="twice"))})),
+    "lines at odds of which one was right": Case(
+        ("result_refused",),
+        batch=telling(TOLD, second("contradicts_itself"), replace(second("contradicts_itself", "returned"), line=3)),
+    ),
+    "another amount told": Case(("result_refused",), batch=telling(TOLD, second("amount_differs"))),
     "released before batches kept their orders": Case((), batch=replace(SENT, orders=())),
     "left behind at the year's end": Case(("carry_over_left",), "payable", None, {"carried_to": NEXT}),
 }
@@ -137,7 +161,8 @@ def test_what_is_under_way_is_listed_apart_and_what_came_back_beside_what_was_pa
 @pytest.mark.clause("B-35")
 def test_the_download_says_what_the_answer_says() -> None:
     case = accounts(CLAIM.fold(PASTS["paid"]), UNTOLD)
-    said = Reconciliation(LINE, 7, True, False, 1, totals(case), tuple(differences(case)), tuple(open_items(case)))
+    said = reconciliation(case, 7)
+    assert (said.complete, said.balanced) == (True, False)
     text = as_csv(said).decode("utf-8-sig")
     assert text.startswith(f"对账,{LINE},日志位置,7,未核平\r\n")
     assert f"result_missing,{ID},{ORDER},{BATCH}" in text
