@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -18,6 +20,8 @@ from shared.web.problem import MEDIA_TYPE, Problem
 TIMEOUT = httpx.Timeout(3.0, connect=1.0)
 SPARE_SECONDS = 60
 """How long before its end a token is replaced."""
+AWAY_SECONDS = 1.0
+"""How long a service that could not be reached is left alone: many may want to ask it, and each would wait."""
 
 
 class PeerUnavailable(AskLater):
@@ -43,6 +47,7 @@ class Peers:
         self._token = ""
         self._good_until = float("-inf")
         self._asking = asyncio.Lock()
+        self._away_until: dict[str, float] = {}
 
     async def get(self, service: str, path: str) -> Any | None:
         """The JSON at a path of another service, or None for its 404. Raises `PeerUnavailable`, `PeerRefused`."""
@@ -73,13 +78,22 @@ class Peers:
             headers["idempotency-key"] = key
         url = self._settings.services[service] + path
         attempts = 3 if method == "GET" or key is not None else 1
-        try:
+        with self._reaching(service):
             async for attempt in stamina.retry_context(httpx.TransportError, attempts=attempts, timeout=3.0):
                 with attempt:
                     return await self._client.request(method, url, content=body, headers=headers)
-        except httpx.TransportError as error:
-            raise PeerUnavailable(f"{service}: {type(error).__name__}") from error
         raise AssertionError("an attempt answers or raises")
+
+    @contextmanager
+    def _reaching(self, service: str) -> Iterator[None]:
+        """Raises `PeerUnavailable` where the service cannot be reached, and at once where it could not just now."""
+        if time.monotonic() < self._away_until.get(service, float("-inf")):
+            raise PeerUnavailable(f"{service}: away")
+        try:
+            yield
+        except httpx.TransportError as error:
+            self._away_until[service] = time.monotonic() + AWAY_SECONDS
+            raise PeerUnavailable(f"{service}: {type(error).__name__}") from error
 
     async def _bearer(self) -> str:
         """An access token of this service, role `service:<name>`; several that want one wait for the same."""
@@ -93,11 +107,9 @@ class Peers:
         settings = self._settings
         if self._key is None:
             self._key = client_key(settings.secret(self._service, KEY_FILE))
-        form = token_request(self._key, f"service:{self._service}", settings.authority)
-        try:
+        with self._reaching("registry"):
+            form = token_request(self._key, f"service:{self._service}", settings.authority)
             answer = await self._client.post(f"{settings.services['registry']}/oauth2/token", data=form)
-        except httpx.TransportError as error:
-            raise PeerUnavailable(f"registry: {type(error).__name__}") from error
         if answer.status_code != 200:
             raise PeerUnavailable(f"registry gives no token: {answer.status_code}")
         granted = answer.json()

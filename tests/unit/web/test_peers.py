@@ -8,7 +8,7 @@ import pytest
 
 from shared.eventstore.decider import FieldError
 from shared.runtime.settings import Settings
-from shared.web.peers import PeerRefused, Peers, PeerUnavailable
+from shared.web.peers import AWAY_SECONDS, PeerRefused, Peers, PeerUnavailable
 from shared.web.problem import invalid_field
 
 
@@ -62,3 +62,26 @@ async def test_a_token_whose_key_was_withdrawn_is_replaced_and_the_question_aske
     asked._ask_for_token = token  # type: ignore[method-assign]
     asked._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     assert await asked.get("subsidy", "/v1/log/head") == {"a": 1}
+
+
+async def test_a_service_that_cannot_be_reached_is_left_alone_for_a_while_and_then_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = peers(200, b'{"a":1}', "application/json")
+    now, reached, there = 0.0, 0, False
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal reached
+        reached += 1
+        if not there:
+            raise httpx.ConnectError("refused", request=request)
+        return httpx.Response(200, content=b'{"a":1}')
+
+    monkeypatch.setattr("shared.web.peers.time", SimpleNamespace(monotonic=lambda: now))
+    asked._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    for _ in range(5):
+        with pytest.raises(PeerUnavailable):
+            await asked.post("subsidy", "/v1/anything", {})
+    assert reached == 1
+    now, there = AWAY_SECONDS, True
+    assert await asked.post("subsidy", "/v1/anything", {}) == {"a": 1}
