@@ -40,7 +40,10 @@ SCENES: dict[str, Measure] = {
     "simulation": simulation.measure,
     "warm_start": warm_start.measure,
 }
-ON_DEMAND: dict[str, Measure] = {"volume": volume.measure}
+ON_DEMAND: dict[str, Measure] = {
+    "volume": volume.measure,
+    "bulk": lambda directory, rounds: asyncio.run(selection.measure_bulk(directory, rounds)),
+}
 """Scenes that run only when they are named: they take long, and much disk."""
 
 

@@ -44,11 +44,13 @@ async def scene(
     beside: str = "tests.bench.bare:app",
     application: str | None = None,
     role: str = "api",
+    *,
+    registry: bool = False,
 ) -> AsyncIterator[Scene]:
     """Everything up and ready, the service and the application `beside` it.
 
     The service runs the role `api`, so that its edge and its store are what is measured, unless another `role` is
-    asked for; `application` takes its place.
+    asked for; `application` takes its place. `registry`: somebody answers in its place (`tests.bench.registry`).
     """
     directory.mkdir(parents=True, exist_ok=True)
     async with running_postgres(directory / "server") as server, running_broker(directory / "broker") as kafka:
@@ -68,16 +70,20 @@ async def scene(
             serve = _uvicorn(application, port)
         environment = {**os.environ, settings.DIRECTORY_VARIABLE: str(directory), "BARE_DSN": dsn}
         with (directory / "bench.log").open("wb") as log:
-            ours = subprocess.Popen(serve, env=environment, stdout=log, stderr=log)
-            peer = subprocess.Popen(_uvicorn(beside, port + 50), env=environment, stdout=log, stderr=log)
+            programs = [serve, _uvicorn(beside, port + 50)]
+            ready = [f"http://{host}:{port}/readyz", f"{bare}/docs"]
+            if registry:
+                programs.append(_uvicorn("tests.bench.registry:app", plan.settings.address("registry")[1]))
+                ready.append(f"{plan.settings.services['registry']}/docs")
+            processes = [subprocess.Popen(one, env=environment, stdout=log, stderr=log) for one in programs]
             try:
-                await asyncio.gather(_until(f"http://{host}:{port}/readyz"), _until(f"{bare}/docs"))
+                await asyncio.gather(*map(_until, ready))
                 url = plan.settings.services[service]
                 yield Scene(plan.settings, service, url, bare, dsn, issuer.tokens())
             finally:
-                for process in (ours, peer):
+                for process in processes:
                     process.terminate()
-                for process in (ours, peer):
+                for process in processes:
                     process.wait()
 
 
