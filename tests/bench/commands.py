@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.subsidy.api import claims
+from services.subsidy.api import claims, submission
 from services.subsidy.api.claims import Review
 from services.subsidy.domain.claim import CLAIM
 from services.subsidy.domain.claim_decisions import RecordPayeeCheck, decide
@@ -23,7 +23,7 @@ async def new_claims(place: Kernel, count: int) -> list[Asked]:
     app = system("app", "app")
     submitted = submissions(count)
     await put_facts(place.dsn, submitted)
-    return [await asked_by(claims.submit, item.body, caller=app, keyring=place.store.keyring) for item in submitted]
+    return [await asked_by(submission.submit, item.body, caller=app, keyring=place.store.keyring) for item in submitted]
 
 
 async def reviews(place: Kernel, claim_ids: Sequence[str]) -> list[Asked]:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 
@@ -65,6 +66,8 @@ class _Connection(asyncio.Protocol):
 async def run(url: str, requests: Sequence[bytes], *, connections: int, expect: int) -> float:
     """Send all requests over `connections` at once; requests per second. Raises RuntimeError for any other status."""
     parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
     loop = asyncio.get_running_loop()
     shared = iter(requests)
     expected = f"HTTP/1.1 {expect}".encode()
@@ -73,8 +76,8 @@ async def run(url: str, requests: Sequence[bytes], *, connections: int, expect: 
     protocols: list[_Connection] = []
     for _ in range(connections):
         done: asyncio.Future[None] = loop.create_future()
-        protocol = _Connection(shared, expected, done)
-        await loop.create_connection(lambda protocol=protocol: protocol, parts.hostname, parts.port)
+        made = partial(_Connection, shared, expected, done)
+        _, protocol = await loop.create_connection(made, parts.hostname, parts.port)
         futures.append(done)
         protocols.append(protocol)
     await asyncio.gather(*futures)

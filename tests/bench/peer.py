@@ -21,7 +21,7 @@ from eventsourcing.domain import Aggregate, event
 from deploy.local.postgres import SUPERUSER, PostgresServer
 from services.subsidy.domain.claim_decisions import screened
 from services.subsidy.domain.policy_version import PolicyVersion
-from tests.bench.pasts import facts, policy
+from tests.bench.pasts import NOW, facts, policy
 from tests.bench.submissions import submissions
 
 DATABASE = "peer"
@@ -89,7 +89,7 @@ def screened_claims(count: int) -> list[Claim]:
 
 
 def _screened(claim: Claim, version: PolicyVersion) -> Claim:
-    screening = screened(version, facts())
+    screening = screened(version, facts(), NOW.date())
     claim.screened(
         screening.policy_version,
         str(screening.amount),

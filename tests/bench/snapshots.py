@@ -43,7 +43,7 @@ def _varied(version: PolicyVersion, number: int) -> tuple[str, list[ClaimEvent]]
         places_held=number % 3,
     )
     own = replace(submitted, submitted_on=day, review_district=DISTRICTS[number % 16])
-    begun = [own, screened(version, known, day), events[2]]
+    begun: list[ClaimEvent] = [own, screened(version, known, day), events[2]]
     if number % 4 == 3:
         return claim, [*begun, ClaimRejected("reviewer", ("不符合",), day)]
     return claim, [*begun, *events[3:]]

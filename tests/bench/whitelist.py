@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 
 from services.loans.domain.entry import WHITELIST, WhitelistRow, whitelist_key
-from shared.values.ids import new_id, uuid7
+from shared.values.ids import WhitelistEntryId, new_id, uuid7
 from tests.bench.load import rendered, run
 from tests.bench.scene import Scene, encoded, scene
 
@@ -59,7 +59,7 @@ async def _fill(place: Scene) -> list[tuple[str, str]]:
     connection = await asyncpg.connect(place.database)
     rows = []
     for person, organisation in pairs:
-        row = WhitelistRow(new_id("wle", uuid7()), date(2026, 3, 3))
+        row = WhitelistRow(WhitelistEntryId(new_id("wle", uuid7())), date(2026, 3, 3))
         rows.append((WHITELIST, whitelist_key(BANK, person, organisation), encoded(row)))
     await connection.copy_records_to_table("inline_row", records=rows, columns=["view", "key", "value"])
     bare = [(person, organisation) for person, organisation in pairs]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract.events.tree import definitions
-from tests.contract.routes.test_route_contracts import SERVICES, operations
+from tests.contract.routes.documents import SERVICES
+from tests.contract.routes.test_route_contracts import operations
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs/access.md"
 ROLES = {

@@ -1,7 +1,8 @@
 """What `docs/access.md` says of who may call what is what the endpoints declare."""
 
 from tests.contract.docs.access import DOCUMENT, ROLES, document
-from tests.contract.routes.test_route_contracts import SERVICES, operations
+from tests.contract.routes.documents import SERVICES
+from tests.contract.routes.test_route_contracts import operations
 
 
 def test_the_document_is_that_of_the_code() -> None:

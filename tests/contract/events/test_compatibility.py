@@ -38,7 +38,7 @@ def schemas(default: object = msgspec.NODEFAULT, **fields: Any) -> dict[str, Sch
     listed: list[Any] = list(fields.items())
     if default is not msgspec.NODEFAULT:
         listed[-1] = (*listed[-1], default)
-    kind = msgspec.defstruct("Happened", listed, bases=(Event,), frozen=True, tag=TAG, kw_only=True)
+    kind: Any = msgspec.defstruct("Happened", listed, bases=(Event,), frozen=True, tag=TAG, kw_only=True)
     return event_schemas([Aggregate("x", (kind,), object, lambda state, _: state)])
 
 
@@ -113,7 +113,9 @@ def test_a_part_that_contains_itself_is_compared_once() -> None:
 
 FEW = settings(max_examples=50, deadline=None)
 NAMES = st.sampled_from("abcdefgh")
-PLAIN = st.sampled_from([{"type": "string"}, {"type": "integer"}, {"type": "boolean"}, {"enum": ["x", "y"]}])
+PLAIN: st.SearchStrategy[Schema] = st.sampled_from(
+    [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}, {"enum": ["x", "y"]}]
+)
 
 
 def objects(inside: st.SearchStrategy[Schema]) -> st.SearchStrategy[Schema]:

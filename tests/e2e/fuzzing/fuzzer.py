@@ -11,6 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
 from schemathesis.schemas import BaseSchema
 
 from deploy.local.endpoints import Endpoints
@@ -27,6 +28,13 @@ LEFT_ALONE = [
     "POST /oauth2/token",
 ]
 """What would move the ground under all other cases, and a form whose errors are OAuth's own."""
+
+
+def operations_of(schema: BaseSchema) -> Iterator[Any]:
+    """The operations of a document, every one of which must be understood."""
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok), result.err()
+        yield result.ok()
 
 
 class Fuzzer:
@@ -61,7 +69,7 @@ class Fuzzer:
 
     def operations(self, service: str) -> Iterator[Any]:
         """The operations of a service that may be sent anything."""
-        return (result.ok() for result in self.schema(service).get_all_operations())
+        return operations_of(self.schema(service))
 
     def fuzz(self, service: str, operation: Any, mode: GenerationMode, cases: int) -> None:
         """Send so many cases of one operation."""
@@ -75,7 +83,7 @@ class Fuzzer:
             suppress_health_check=list(HealthCheck),
         )
         @given(case=operation.as_strategy(generation_mode=mode))
-        def send(case: Case) -> None:
+        def send(case: Case[Any]) -> None:
             if mode is GenerationMode.POSITIVE:
                 self._realism.known_ids(case)
             self._try(service, case, f"alone, {mode.value}")
@@ -83,14 +91,14 @@ class Fuzzer:
         with suppress(Unsatisfiable):  # there is nothing of it that could be wrong
             send()
 
-    def step(self, service: str, case: Case, linked: Collection[str], near: set[str]) -> httpx.Response | None:
+    def step(self, service: str, case: Case[Any], linked: Collection[str], near: set[str]) -> httpx.Response | None:
         """Send one step of a sequence; `linked` are the parameters that the answer before it gave, `near` its texts."""
         mode = GenerationMode.POSITIVE if case.meta is None else case.meta.generation.mode
         if mode is GenerationMode.POSITIVE:
             self._realism.next_step(case, linked, near)
         return self._try(service, case, f"step {LINKED if linked else 'at the start'}, {mode.value}", near)
 
-    def _try(self, service: str, case: Case, kind: str, near: Collection[str] = ()) -> httpx.Response | None:
+    def _try(self, service: str, case: Case[Any], kind: str, near: Collection[str] = ()) -> httpx.Response | None:
         sent = self._sender.send(service, case, near)
         if sent is None:
             return None
@@ -103,7 +111,7 @@ class Fuzzer:
             self._follow(service, answer.headers["location"], case)
         return answer
 
-    def _follow(self, service: str, location: str, case: Case) -> None:
+    def _follow(self, service: str, location: str, case: Case[Any]) -> None:
         """What was made can be read where the answer says, and takes part in the cases that follow."""
         collection, _, id = location.rpartition("/")
         judge = self._judges[service]

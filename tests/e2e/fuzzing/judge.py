@@ -43,7 +43,7 @@ class Judge:
         self.findings: dict[tuple[str, str], Finding] = {}
         self._service = service
 
-    def judge(self, case: Case, answer: httpx.Response) -> None:
+    def judge(self, case: Case[Any], answer: httpx.Response) -> None:
         if answer.status_code >= 500:
             self.find(case, f"{answer.status_code} {answer.text[:200]}")
         for finding in self.declared.findings(case.method.lower(), case.operation.path, answer):
@@ -56,7 +56,7 @@ class Judge:
                 told = " ".join(f"{failure.title}: {failure.message}".split())
                 self.find(case, f"{answer.status_code} {told[:400]}", answer.text[:300])
 
-    def find(self, case: Case, what: str, more: str = "") -> None:
+    def find(self, case: Case[Any], what: str, more: str = "") -> None:
         operation = f"{self._service} {case.method} {case.operation.path}"
         sent = {"path": case.path_parameters, "query": case.query, "headers": case.headers, "body": case.body}
         told = json.dumps(sent, ensure_ascii=True, default=repr)[:500]

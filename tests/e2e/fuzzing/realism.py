@@ -44,12 +44,12 @@ class Realism:
         self._numbers = Numbers(seed)
         self._ordinals = count(10**6)
 
-    def known_ids(self, case: Case, near: Collection[str] = ()) -> None:
+    def known_ids(self, case: Case[Any], near: Collection[str] = ()) -> None:
         """Some of the ids are replaced by such as there are, those among the texts `near` first."""
         for place in (case.path_parameters, case.query, case.body):
             self._replace(place, near, in_body=place is case.body)
 
-    def next_step(self, case: Case, linked: Collection[str], near: set[str]) -> None:
+    def next_step(self, case: Case[Any], linked: Collection[str], near: set[str]) -> None:
         """The same for a step of a sequence, but for the path parameters that a link gave.
 
         Bodies are prepared ones as long as there are any, then half of them the document's examples with new numbers.
@@ -65,9 +65,10 @@ class Realism:
             return
         example = told.get("requestBody", {}).get("content", {}).get(JSON, {}).get("example")
         if example is not None and self._random.random() < HALF:
-            case.body, case.media_type = copy.deepcopy(example), JSON
+            body = copy.deepcopy(example)
+            case.body, case.media_type = body, JSON
             case.headers.pop("If-Match", None)
-            self._renumber(case.body)
+            self._renumber(body)
         self.known_ids(case, near)
         if given:
             case.path_parameters.update(given)

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Collection
 from fnmatch import fnmatchcase
+from typing import Any
 
 import httpx
 import requests
@@ -47,14 +48,16 @@ class Sender:
         ids = self._runner.run(known_ids(Caller(self._http, self._endpoints))).ids
         return {name: values for name, values in OTHERS.items() if values != ["none"]} | ids
 
-    def send(self, service: str, case: Case, near: Collection[str] = ()) -> Sent | None:
+    def send(self, service: str, case: Case[Any], near: Collection[str] = ()) -> Sent | None:
         """Send one case; None for what cannot be sent over HTTP at all. `near`: districts, codes that it is about."""
         kwargs = case.as_transport_kwargs(base_url=self._endpoints.services[service])
         kwargs.pop("timeout", None)
         try:
             prepared = requests.Request(**kwargs).prepare()
             headers = [(_bytes(k), _bytes(v)) for k, v in prepared.headers.items() if k.lower() not in OUR_OWN]
-            body = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body
+            body: Any = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body
+            assert prepared.method is not None
+            assert prepared.url is not None
             request = httpx.Request(prepared.method, prepared.url, headers=headers, content=body)
             return self._sent(service, self._role(case.operation.definition.raw["x-roles"], near), request)
         except (requests.RequestException, httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError):

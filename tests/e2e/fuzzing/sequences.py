@@ -14,7 +14,7 @@ from schemathesis.generation.stateful.state_machine import StepInput, StepOutput
 from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.stateful import is_root_allowed, transition
 
-from tests.e2e.fuzzing.fuzzer import Fuzzer
+from tests.e2e.fuzzing.fuzzer import Fuzzer, operations_of
 
 STEPS = 12
 """Of one sequence."""
@@ -61,7 +61,7 @@ def walk(fuzzer: Fuzzer, service: str, steps: int, first_seed: int, *, reading: 
 
 def machine_of(fuzzer: Fuzzer, service: str, schema: BaseSchema) -> Any:
     """Schemathesis' machine of a document whose steps the fuzzer sends and judges."""
-    base = with_starts(schema.as_state_machine(), schema)
+    base: Any = with_starts(schema.as_state_machine(), schema)
 
     class Machine(base):  # type: ignore[misc]
         _fuzzer: ClassVar[Fuzzer] = fuzzer
@@ -80,7 +80,7 @@ def machine_of(fuzzer: Fuzzer, service: str, schema: BaseSchema) -> Any:
             answer = self._fuzzer.step(service, case, linked, {*texts(told.json() if told else None)})
             if answer is None:
                 return None
-            self._ways[case.id] = self._ways.get(parent, 0) + 1
+            self._ways[case.id] = (0 if parent is None else self._ways.get(parent, 0)) + 1
             response = Response.from_httpx(answer, verify=True)
             self.after_call(response, case)
             return StepOutput(response, case)
@@ -112,7 +112,7 @@ def with_starts(base: Any, schema: BaseSchema) -> Any:
     while waiting:
         reached.add(label := waiting.pop())
         waiting |= onward.get(label, set()) - reached
-    operations = {one.label: one for one in (result.ok() for result in schema.get_all_operations())}
+    operations = {one.label: one for one in operations_of(schema)}
     rules = {}
     for label in sorted(onward.keys() - reached):
         name = f"START_{operations[label].definition.raw['operationId']}"

@@ -58,4 +58,4 @@ class Tally:
 
 
 def _told(counted: Counter[int] | Counter[str]) -> str:
-    return ", ".join(f"{key}: {number}" for key, number in sorted(counted.items()))  # type: ignore[type-var]
+    return ", ".join(f"{key}: {number}" for key, number in sorted(counted.items()))

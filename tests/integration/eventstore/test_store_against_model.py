@@ -267,7 +267,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
 @pytest.mark.parametrize(("examples", "steps"), [(25, 12), pytest.param(400, 30, marks=pytest.mark.full)])
 def test_the_store_does_what_a_dictionary_does(dsn: str, keys: Path, examples: int, steps: int) -> None:
     StoreAgainstModel.dsn, StoreAgainstModel.keys = dsn, keys
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         StoreAgainstModel,
         settings=settings(
             max_examples=examples,

@@ -29,7 +29,7 @@ from shared.messaging.topics import Delivered
 from shared.runtime.parts import Parts, open_pool
 from shared.runtime.signing_routes import signing_keys
 from shared.telemetry.metrics import Metrics
-from shared.values.ids import new_id, uuid7
+from shared.values.ids import WhitelistEntryId, new_id, uuid7
 from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
 from shared.web.app import create_app
@@ -221,7 +221,7 @@ async def banks(registry: Registry, loans_pool: asyncpg.Pool) -> dict[str, Bank]
     for code, algorithm in (("demo-a", "ed25519"), ("demo-c", "sm2-sm3")):
         bank = Bank(f"bank:{code}", new_key(cast(Algorithm, algorithm), f"{code}-1"))
         await registry.approve(bank.client, bank.key)
-        row = WhitelistRow(new_id("wle", uuid7()), date(2099, 3, 3))
+        row = WhitelistRow(WhitelistEntryId(new_id("wle", uuid7())), date(2099, 3, 3))
         await loans_pool.execute(
             "insert into inline_row (view, key, value) values ($1, $2, $3)",
             WHITELIST, whitelist_key(code, bank.person, bank.organisation), msgspec.json.encode(row),

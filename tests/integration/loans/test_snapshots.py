@@ -12,7 +12,7 @@ import pytest
 
 from services.loans.api.snapshots import PURPOSE
 from services.loans.domain.entry import WHITELIST, WhitelistRow, whitelist_key
-from shared.values.ids import new_id, uuid7
+from shared.values.ids import WhitelistEntryId, new_id, uuid7
 from shared.web.signing.digests import sm3
 from shared.web.signing.keys import public_key
 from shared.web.signing.scribe import PlainHand
@@ -34,7 +34,7 @@ def head_of(answer: httpx.Response) -> Any:
 
 async def list_more(pool: asyncpg.Pool, bank: str, until: date = date(2099, 3, 3)) -> None:
     key = whitelist_key(bank, new_id("per", uuid7()), new_id("org", uuid7()))
-    row = msgspec.json.encode(WhitelistRow(new_id("wle", uuid7()), until))
+    row = msgspec.json.encode(WhitelistRow(WhitelistEntryId(new_id("wle", uuid7())), until))
     await pool.execute("insert into inline_row (view, key, value) values ($1, $2, $3)", WHITELIST, key, row)
 
 

@@ -1,6 +1,6 @@
 """A real broker beside the real database, and records as another service would have written them."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -60,7 +60,7 @@ class Diary:
         self._pool = pool
         self.inbox = Inbox(pool, CONSUMER, self._write)
 
-    async def _write(self, connection: asyncpg.Connection, batch: list[Delivered]) -> None:
+    async def _write(self, connection: asyncpg.Connection, batch: Sequence[Delivered]) -> None:
         await connection.executemany(
             "insert into diary (source, position, stream) values ($1, $2, $3)",
             [(item.source, item.position, item.record.stream) for item in batch],

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -34,7 +35,7 @@ from tests.integration.messaging.working import at_work, in_kafka, until
 
 LOG = UUID(int=0x5EED)
 STRANGER = Signer(Ed25519PrivateKey.generate(), SOURCE)
-BAD = (
+BAD: tuple[tuple[str, Any], ...] = (
     ("log_id", "no uuid"),
     ("root", "xy"),
     ("signed_at", datetime(2025, 3, 3)),  # noqa: DTZ001
@@ -250,7 +251,8 @@ async def test_what_is_no_head_is_parked_and_holds_nobody_up(audit: asyncpg.Pool
     await publish(bootstrap, *no_heads, (key, good))
 
     async def all_noted() -> bool:
-        return await audit.fetchval("select sum(next_offset) from consumer_offset") == len(no_heads) + 1
+        noted = await audit.fetchval("select sum(next_offset) from consumer_offset")
+        return bool(noted == len(no_heads) + 1)
 
     for _ in range(2):
         async with at_work(consumer(audit, bootstrap).run()) as working:
@@ -270,7 +272,8 @@ async def test_a_consumer_goes_on_where_it_stopped(ledger: Ledger, audit: asyncp
         await remember(connection, heads)
 
     async def all_noted() -> bool:
-        return await audit.fetchval("select sum(next_offset) from consumer_offset") == len(sizes)
+        noted = await audit.fetchval("select sum(next_offset) from consumer_offset")
+        return bool(noted == len(sizes))
 
     sizes: list[int] = []
     publisher = HeadPublisher(audit, SOURCE, bootstrap)

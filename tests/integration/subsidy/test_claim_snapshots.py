@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from services.subsidy.domain.claim import CLAIM
+from services.subsidy.domain.claim_decisions import screened
 from services.subsidy.domain.policy import PROGRAMME, PolicyDrafted, PolicySimulated, stream_of
 from services.subsidy.domain.simulation import Simulation
 from services.subsidy.domain.snapshot import Snapshot
@@ -28,7 +29,7 @@ from shared.eventstore.work import Answer, Work
 from shared.runtime.long_work import Operations
 from shared.values.ids import ClaimId
 from tests.integration.subsidy.conftest import Place
-from tests.unit.subsidy.samples import CHECKED, PASTS, POLICY, SUBMITTED, facts, policy, screened, submission
+from tests.unit.subsidy.samples import CHECKED, PASTS, POLICY, SUBMITTED, facts, policy, submission
 from tests.unit.subsidy.samples import TODAY as DAY
 from tests.unit.subsidy.test_simulation import snapshot_of
 

@@ -116,7 +116,7 @@ async def test_what_we_have_not_sealed_ourselves_is_refused(browser: Browser, ke
 async def test_who_takes_too_long_begins_again(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     answer, kept = await browser.there_and_back()
     later = time.time() + module.SECONDS + 1
-    monkeypatch.setattr(module.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     assert await failed(browser.signing, answer, kept) == "too late"
 
 

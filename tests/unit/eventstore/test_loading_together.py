@@ -52,7 +52,7 @@ async def total(store: Store, stream: str) -> int:
 
 async def test_those_who_ask_together_are_answered_from_one_load() -> None:
     store = Rows()
-    assert await asyncio.gather(total(store, "cnt_good"), total(store, "cnt_also")) == [3, 4]
+    assert [*await asyncio.gather(total(store, "cnt_good"), total(store, "cnt_also"))] == [3, 4]
     assert store.loads == 1
 
 

@@ -10,13 +10,12 @@ from hypothesis import given as every
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from shared.eventstore.decider import Aggregate, Event
+from shared.eventstore.decider import Aggregate, Event, Upcast
 from shared.eventstore.record import (
     Actor,
     EventTypes,
     Record,
     UnknownEventType,
-    Upcast,
     canonical,
     encode_payload,
     parse,
@@ -169,11 +168,11 @@ def test_numbers_start_anew_with_each_event() -> None:
 
 
 def test_a_value_that_is_sealed_already_keeps_its_number_and_takes_none() -> None:
-    kept = Sealed("per_1", "sm4-gcm", 9, b"box")
+    kept: Sealed[str] = Sealed("per_1", "sm4-gcm", 9, b"box")
     payload = encode_payload(Told(kept, (Part(clear("b")),)), sealed_for_tests)
     found = EventTypes([TOLD]).decode("test.Told.v1", payload)
     assert isinstance(found, Told)
-    assert (found.first, found.parts[0].name.field) == (kept, 1)  # type: ignore[attr-defined]
+    assert (found.first, found.parts[0].name.field) == (kept, 1)  # type: ignore[union-attr]
 
 
 def test_nothing_but_sealed_values_is_encoded() -> None:
@@ -184,10 +183,15 @@ def test_nothing_but_sealed_values_is_encoded() -> None:
 
 
 def test_sealed_values_are_equal_by_what_they_hold() -> None:
-    one = Sealed("per_1", "sm4-gcm", 1, b"box")
+    one: Sealed[str] = Sealed("per_1", "sm4-gcm", 1, b"box")
     assert one == Sealed("per_1", "sm4-gcm", 1, b"box")
     assert hash(one) == hash(Sealed("per_1", "sm4-gcm", 1, b"box"))
-    for other in (Sealed("per_2", "sm4-gcm", 1, b"box"), Sealed("per_1", "sm4-gcm", 2, b"box"), "box"):
+    others: tuple[Sealed[str] | str, ...] = (
+        Sealed("per_2", "sm4-gcm", 1, b"box"),
+        Sealed("per_1", "sm4-gcm", 2, b"box"),
+        "box",
+    )
+    for other in others:
         assert one != other
 
 

@@ -244,7 +244,8 @@ STEPS = st.lists(
 def test_however_a_log_is_cut_into_batches_the_facts_are_the_same(
     steps: list[tuple[str, str, int]], cuts: list[int]
 ) -> None:
-    batch, alive = [], set()
+    batch: list[Delivered] = []
+    alive: set[str] = set()
     for position, (what, account, amount) in enumerate(steps, 1):
         if what == "Paid" and account not in alive:
             continue

@@ -104,7 +104,7 @@ def test_of_a_former_size_they_are_what_they_were_then() -> None:
 @pytest.mark.parametrize("cuts", [(1, 255, 256, 257), (65_535, 65_536), (300, 40_000, 66_000)], ids=str)
 def test_a_log_that_grows_in_parts_completes_each_subtree_once(cuts: tuple[int, ...]) -> None:
     peaks: list[bytes] = []
-    completed = {}
+    completed: dict[tuple[int, int], bytes] = {}
     for start, end in zip((0, *cuts), (*cuts, len(LEAVES)), strict=True):
         peaks, new = extend(start, peaks, LEAVES[start:end], sha)
         assert not completed.keys() & {(height, number) for height, number, _ in new}

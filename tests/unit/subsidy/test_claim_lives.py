@@ -91,6 +91,7 @@ def _owed(claim: Claim, held: set[tuple[str, str]]) -> set[tuple[str, str]]:
     if claim.submission is None or claim.status in FREED:
         assert not claim.holds_place
         return set()
+    assert claim.submission.certificate_no is not None
     owed = {
         (CERTIFICATE, claim.submission.certificate_no),
         (ENTITLEMENT, entitlement_key(claim.submission.person_id, claim.submission.entitlement)),

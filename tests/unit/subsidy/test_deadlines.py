@@ -16,6 +16,7 @@ from services.subsidy.domain.claim_decisions import CorrectClaim, EscalateClaim,
 from services.subsidy.domain.claim_events import ClaimCorrected, ClaimEscalated, ClaimReviewed, CorrectionRequested
 from services.subsidy.domain.notice import NOTICE, CloseNotice, Notice, NoticeClosed, PublishNotice, RaiseObjection
 from services.subsidy.domain.notice import decide as decide_notice
+from shared.eventstore.decider import Rejection
 from shared.testing.spec import given
 from shared.values.ids import NoticeId
 from shared.values.personal import Sealed
@@ -57,11 +58,13 @@ def last_day_of(what: Kind, begun: date, days: int) -> date | None:
             return NOTICE.evolve(notice, raised).objections["obj_1"].settle_by
         case "correction":
             asked = decide(RequestCorrection(REVIEWER, ("账户",), begun, days), CLAIM.fold(PASTS["submitted"]))
-            assert isinstance(asked[0], CorrectionRequested)  # type: ignore[index]
+            assert not isinstance(asked, Rejection)
+            assert isinstance(asked[0], CorrectionRequested)
             return asked[0].due_on
         case "review":
             reviewed = decide(ReviewClaim(REVIEWER, "", begun, days), CLAIM.fold(PASTS["submitted"]))
-            assert isinstance(reviewed[0], ClaimReviewed)  # type: ignore[index]
+            assert not isinstance(reviewed, Rejection)
+            assert isinstance(reviewed[0], ClaimReviewed)
             return reviewed[0].due_on
 
 

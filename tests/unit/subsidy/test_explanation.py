@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.subsidy.api.screenings import latest, reproduced, shown
 from services.subsidy.domain.claim import CLAIM
+from services.subsidy.domain.claim_decisions import screened
 from services.subsidy.domain.explanation import ExplainedRule, explained
 from services.subsidy.domain.facts import FACTS, Facts, RoleHeld
 from services.subsidy.domain.policy_version import (
@@ -46,7 +47,6 @@ from tests.unit.subsidy.samples import (
     facts,
     policy,
     rescreened,
-    screened,
     without,
 )
 

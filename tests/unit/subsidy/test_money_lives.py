@@ -130,7 +130,7 @@ class MoneyLives(RuleBasedStateMachine):
         sent, dropped = [], []
         for item in batch.items:
             why: tuple[HoldReason, ...] = ("death",) if pick % 5 == 0 and item.claim_id == blocked else ()
-            assert self.tell(item.claim_id, OrderPayment(id, TODAY, why))  # type: ignore[arg-type]
+            assert self.tell(item.claim_id, OrderPayment(id, TODAY, why))
             last = self.claims[item.claim_id][-1]
             if isinstance(last, PaymentOrdered):
                 sent.append(OrderSent(order_id(item.claim_id, last.attempt), item.claim_id, last.amount))
@@ -274,8 +274,10 @@ class MoneyLives(RuleBasedStateMachine):
 
     def accounts(self, line: str, bound: Decimal) -> Accounts:
         claims = {id: self.claim(id) for id in self.claims}
-        of_line = {id: claim for id, claim in claims.items() if line in (claim.budget_line, *claim.carried_from)}
-        recoveries = {id: self.recovery(id) for id in self.recoveries}
+        of_line: dict[str, Claim] = {
+            id: claim for id, claim in claims.items() if line in (claim.budget_line, *claim.carried_from)
+        }
+        recoveries: dict[str, Recovery] = {id: self.recovery(id) for id in self.recoveries}
         return Accounts(
             line=line,
             budget=bound,
@@ -293,5 +295,5 @@ class MoneyLives(RuleBasedStateMachine):
 @pytest.mark.clause("B-12")
 @pytest.mark.clause("B-19")
 @pytest.mark.clause("B-35")
-class TestMoneyLives(MoneyLives.TestCase):  # type: ignore[misc, name-defined]
+class TestMoneyLives(MoneyLives.TestCase):  # type: ignore[misc, valid-type]
     settings = settings(max_examples=120, stateful_step_count=40, deadline=None)

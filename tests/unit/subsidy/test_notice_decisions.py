@@ -102,7 +102,7 @@ def test_a_notice_that_reaches_into_a_year_not_announced_yet_says_so(published: 
     command = PublishNotice("usr_2", published, 5)
     decision = given(NOTICE, DRAFTED).when(decide, command).decision
     assert not hasattr(decision, "code")
-    [event] = decision  # type: ignore[misc]
+    [event] = decision
     assert isinstance(event, NoticePublished)
     assert event.calendar_provisional is provisional
 

@@ -115,7 +115,7 @@ def test_two_persons_give_up_what_has_not_come_and_a_receipt_meanwhile_asks_them
         .when(decide, second)
         .then(RecoveryWrittenOff(Decimal("1200.00"), "文-3", RELEASER, TODAY))
     )
-    assert (ended.status, ended.owed) == ("waived", 0)
+    assert (ended.status, ended.owed) == ("waived", Decimal(0))
     given(RECOVERY, *past, proposed, came("1.00", "B-2")).when(decide, second).then(WriteOffProposed("文-3", RELEASER))
 
 

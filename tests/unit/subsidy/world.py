@@ -6,7 +6,7 @@ What the store does in SQL is done here in twenty lines: a command whose limits 
 from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from hypothesis import strategies as st
 
@@ -45,6 +45,7 @@ from services.subsidy.domain.claim_payment import (
     ReservePayment,
     SettlePayment,
 )
+from services.subsidy.domain.payment_order import Outcome
 from shared.eventstore.decider import (
     Decision,
     Event,
@@ -197,14 +198,14 @@ class World:
             case "end recovery":
                 return EndRecovery(RecoveryId(f"rec_{step.claim}"), pick % 4 != 1, pick % 4 == 0, today)
             case "attest":
-                evidence = ("statement", "document")[pick % 2]
-                outcome = ("paid", "returned")[pick // 2 % 2]
+                evidence: Literal["statement", "document"] = "document" if pick % 2 else "statement"
+                outcome: Literal["paid", "returned"] = "returned" if pick // 2 % 2 else "paid"
                 told = "对账单-1"
                 return AttestOutcome(
                     self._batch(claim, pick), outcome, "other", TODAY, evidence, told, STAFF[pick // 4 % 2]
                 )
             case _:
-                outcomes = ("paid", "returned", "unknown")
+                outcomes: tuple[Outcome, ...] = ("paid", "returned", "unknown")
                 return SettlePayment(self._batch(claim, pick), outcomes[pick % 3], "户名不符", today)
 
     def _batch(self, claim: Claim, pick: int) -> PaymentBatchId:

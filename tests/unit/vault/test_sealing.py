@@ -4,7 +4,7 @@ import os
 import stat
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,7 @@ from shared.values.personal import REDACTED, Clear, Sealed
 from shared.vault import keys as module
 from shared.vault.boxes import Unreadable, open_bytes, seal_bytes
 from shared.vault.keys import ALGORITHM, Keyring, associated_data, seal, unseal
-from shared.vault.master import FileMasterKey
+from shared.vault.master import FileMasterKey, MasterKey
 from tests.contract.events.samples import example
 from tests.contract.events.tree import event_classes
 
@@ -156,8 +156,12 @@ class Master:
         return open_bytes(KEY, wrapped, subject.encode())
 
 
+def ring_of(master: Master) -> Keyring:
+    return Keyring(cast(MasterKey, master))
+
+
 def test_a_wrapped_key_opens_for_its_subject_only() -> None:
-    ring = Keyring(Master())
+    ring = ring_of(Master())
     key, wrapped = ring.new_key("per_1")
     assert ring.key("per_1", wrapped) == key
     with pytest.raises(Unreadable):
@@ -167,14 +171,14 @@ def test_a_wrapped_key_opens_for_its_subject_only() -> None:
 
 def test_a_key_is_unwrapped_once_while_its_wrapped_form_stays_the_same() -> None:
     master = Master()
-    ring = Keyring(master)
+    ring = ring_of(master)
     key, wrapped = ring.new_key("per_1")
     assert [ring.key("per_1", wrapped) for _ in range(3)] == [key] * 3
     assert master.asked == 1
 
 
 def test_another_wrapped_key_of_a_subject_is_never_answered_from_the_cache() -> None:
-    ring = Keyring(Master())
+    ring = ring_of(Master())
     first, wrapped_first = ring.new_key("per_1")
     second, wrapped_second = ring.new_key("per_1")
     assert ring.key("per_1", wrapped_first) == first
@@ -186,7 +190,7 @@ def test_another_wrapped_key_of_a_subject_is_never_answered_from_the_cache() -> 
 
 def test_a_cached_key_is_forgotten_on_erasure_and_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     master = Master()
-    ring = Keyring(master)
+    ring = ring_of(master)
     _, wrapped = ring.new_key("per_1")
     ring.key("per_1", wrapped)
     ring.forget("per_1")
@@ -194,14 +198,14 @@ def test_a_cached_key_is_forgotten_on_erasure_and_after_a_minute(monkeypatch: py
     ring.key("per_1", wrapped)
     assert master.asked == 2
     later = time.monotonic() + module.KEY_CACHE_SECONDS + 1
-    monkeypatch.setattr(module.time, "monotonic", lambda: later)
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     ring.key("per_1", wrapped)
     assert master.asked == 3
     assert module.KEY_CACHE_SECONDS <= 60
 
 
 def test_the_cache_does_not_grow_without_end() -> None:
-    ring = Keyring(Master())
+    ring = ring_of(Master())
     _, wrapped = ring.new_key("per_1")
     for n in range(10_000):
         ring._cache[f"per_x{n}"] = (0.0, b"", b"")
@@ -210,7 +214,7 @@ def test_the_cache_does_not_grow_without_end() -> None:
 
 
 def test_a_stored_answer_opens_for_its_idempotency_key_only() -> None:
-    ring = Keyring(Master())
+    ring = ring_of(Master())
     box = ring.seal_answer(b'{"id":1}', "app\nkey-1")
     assert ring.open_answer(box, "app\nkey-1") == b'{"id":1}'
     with pytest.raises(Unreadable):

@@ -159,7 +159,7 @@ def test_a_token_is_verified_once_and_still_runs_out(verifier: Verifier, monkeyp
     first = verifier.verify(good)
     monkeypatch.setattr(verifier, "_issuers", {})
     assert verifier.verify(good) is first
-    monkeypatch.setattr(module.time, "time", lambda: LATER + 1)
+    monkeypatch.setattr(time, "time", lambda: LATER + 1)
     with pytest.raises(Problem) as raised:
         verifier.verify(good)
     assert raised.value.code == "token_expired"

@@ -204,7 +204,7 @@ async def test_only_the_issuers_algorithms_are_believed_and_no_secret_is_a_key(s
 
 
 async def test_an_issuer_vouches_for_its_own_kind_of_caller_only(site: Site) -> None:
-    claims = {"kind": "person", "acr": "urn:huchuang:acr:2", "auth_time": 7}
+    claims: dict[str, Any] = {"kind": "person", "acr": "urn:huchuang:acr:2", "auth_time": 7}
     system = await site.verifier().verified(token(**claims))
     assert (system.user, system.acr, system.auth_time) == (None, None, None)
     person = await site.verifier(vouches_for=("person",)).verified(token(**{**claims, "kind": "system"}))

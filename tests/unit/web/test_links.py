@@ -39,7 +39,7 @@ SCHEMAS = {
 }
 
 
-def linked(*operations: tuple[str, str, str]) -> Json:
+def linked(*operations: tuple[str, str, str]) -> dict[tuple[str, str], dict[str, str]]:
     """Links by operation and target, of operations told as method and path, status, and what they answer."""
     paths: Json = {}
     for where, status, of in operations:
@@ -47,7 +47,7 @@ def linked(*operations: tuple[str, str, str]) -> Json:
         answer = {"description": "成功", "content": {"application/json": {"schema": ref(of)}}}
         paths.setdefault(path, {})[method] = {"operationId": where, "summary": "事", "responses": {status: answer}}
     links.add(paths, SCHEMAS)
-    found = {}
+    found: dict[tuple[str, str], dict[str, str]] = {}
     for where, status, _ in operations:
         method, path = where.split()
         answer = paths[path][method]["responses"][status]

@@ -1,5 +1,7 @@
 """Signed messages to bend: a bank's request, our answer, and both sides' keys."""
 
+from typing import Any
+
 from shared.web.signing.keys import Algorithm, PublicKey, new_key
 from shared.web.signing.messages import Request, Response
 from shared.web.signing.profile import Claimed, Policy
@@ -16,7 +18,7 @@ KEYS = {algorithm: new_key(algorithm, f"bank-{algorithm}") for algorithm in ("ed
 OURS = {algorithm: new_key(algorithm, f"ours-{algorithm}") for algorithm in ("ed25519", "sm2-sm3")}
 
 
-def plain(**changes: object) -> Request:
+def plain(**changes: Any) -> Request:
     """A request before it is signed."""
     headers = {
         "host": "loans.example",
@@ -33,7 +35,7 @@ async def signed(
     body: bytes = BODY,
     now: float = NOW,
     policy: Policy = POLICY,
-    **changes: object,
+    **changes: Any,
 ) -> Request:
     request = plain(**changes)
     added = await sign_request(request, body, KEYS[algorithm], HAND, policy, now)

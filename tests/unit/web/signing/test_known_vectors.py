@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.web.signing.digests import check_digest, content_digest, sm3
 from shared.web.signing.keys import PrivateKey, PublicKey, public_key, sign_ed25519, sm2_digest, verify_ed25519
-from shared.web.signing.messages import Request, signature_base
+from shared.web.signing.messages import Component, Request, signature_base
 from shared.web.signing.profile import TAG, claimed
 from shared.web.signing.refusals import Refused
 from shared.web.signing.sm2 import sm2_sign_here, sm2_verify_here
@@ -35,7 +35,9 @@ B26 = Request(
         "content-length": "18",
     },
 )
-B26_COVERED = [(n, {}) for n in ("date", "@method", "@path", "@authority", "content-type", "content-length")]
+B26_COVERED: list[Component] = [
+    (n, {}) for n in ("date", "@method", "@path", "@authority", "content-type", "content-length")
+]
 B26_BASE = b'''"date": Tue, 20 Apr 2021 02:07:55 GMT
 "@method": POST
 "@path": /foo

@@ -17,7 +17,7 @@ NOW = 1_795_000_000
 
 class Clock:
     def __init__(self) -> None:
-        self.now = NOW
+        self.now: float = NOW
 
     def __call__(self) -> float:
         return self.now

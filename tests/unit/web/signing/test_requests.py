@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -83,7 +84,8 @@ async def test_any_change_of_one_byte_is_refused(
     if part == "body":
         body = after.encode()
     elif part in request._fields:
-        request = request._replace(**{part: after})
+        change: dict[str, Any] = {part: after}
+        request = request._replace(**change)
     else:
         request = with_header(request, part, after)
     if part in ("signature", "signature-input") and same_meaning(part, before, after):
