@@ -121,6 +121,8 @@ async def test_the_console_asks_who_is_there_and_then_shows_everything(demonstra
             "1800.00",
             "subsidy.ClaimPaid.v1",
             "由事件重建的结果与补贴服务一致",
+            "结果与记录一致",
+            "培训阶段：初创期",
         ):
             assert shown in claim.text
         missing = await browser.get("/console/claims/clm_01900000-0000-7000-8000-000000000000")

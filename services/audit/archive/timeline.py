@@ -53,47 +53,6 @@ MESSAGES = {
 }
 """What a message said, by its template; the version of the wording does not matter here."""
 
-FACTS = {
-    "certificate_kind": "证书种类",
-    "certificate_stage": "培训阶段",
-    "certificate_issued_on": "颁发日期",
-    "certificate_revoked_on": "撤销日期",
-    "certificate_is_claimants": "属本人",
-    "organisation_area": "登记地",
-    "organisation_registered_on": "成立日期",
-    "category": "人员类别",
-    "attested": "已核验",
-    "bound": "标准",
-    "kind": "证书种类",
-    "stage": "培训阶段",
-    "revoked_on": "撤销日期",
-    "is_claimants": "属本人",
-    "issued_on": "颁发日期",
-    "last_day": "截止日",
-    "submitted_on": "申请日期",
-    "area": "登记地",
-    "district": "所属区",
-    "registered_on": "成立日期",
-    "role": "角色",
-    "on": "认定日",
-    "held_by": "已有申请",
-    "held_before": "此前已占",
-    "at_most": "最多",
-    "holder_is_claimant": "户名为本人",
-}
-
-VALUES = {
-    "qualification": "合格证书",
-    "completion": "结业证书",
-    "awareness": "意识激发期",
-    "preparation": "准备期",
-    "start_up": "初创期",
-    "growth": "发展期",
-    "legal_representative": "法定代表人",
-    "responsible_person": "负责人",
-    "partner": "持股合伙人",
-}
-
 PHRASES: dict[str, Callable[[Event], str]] = {
     "registry.PersonRegistered.v1": lambda e: "申请人完成实名登记",
     "registry.ConsentGiven.v1": lambda e: "申请人单独同意向银行推荐",
@@ -195,20 +154,6 @@ def phrase(record: Record) -> str:
     """What happened, in Chinese; the type's own name where there is no phrase yet."""
     told = PHRASES.get(record.type)
     return told(msgspec.json.decode(record.payload)) if told is not None else record.type
-
-
-def fact(name: str, value: object) -> str:
-    """A fact that a rule saw, in Chinese."""
-    match value:
-        case None:
-            told = "无"
-        case bool():
-            told = "是" if value else "否"
-        case str():
-            told = VALUES.get(value, _district(value))
-        case _:
-            told = str(value)
-    return f"{FACTS.get(name, name)} {told}"
 
 
 def actor_of(record: Record) -> str:

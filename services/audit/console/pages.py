@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from services.audit.archive.history import History, Located, from_archive
 from services.audit.archive.proofs import prove
-from services.audit.archive.timeline import HOLDS, SERVICES, fact, line
+from services.audit.archive.timeline import HOLDS, SERVICES, line
 from services.audit.console.sign_in import SECONDS, SIGNED_OUT, SignInFailed, Signing
 from services.audit.intake.claims import differences
 from shared.eventstore.record import parse
@@ -49,6 +49,7 @@ SECURITY = {
 }
 LEAVING = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
+SOURCES = {"certificate": "证书", "organisation": "组织登记", "person": "实名登记", "claim": "本申请"}
 STATUSES = {
     "submitted": "待审核",
     "correction_requested": "待补正",
@@ -249,11 +250,13 @@ async def timeline(request: Request, claim_id: str) -> Response:
     found = await from_archive(store_of(request).pool, claim_id)
     if found is None:
         return _page("missing.html", 404, leaves_to=await _leaves_to(request))
+    peers = request.app.state.peers
     try:
-        shown = await request.app.state.peers.get("subsidy", f"/v1/claims/{claim_id}")
+        shown = await peers.get("subsidy", f"/v1/claims/{claim_id}")
+        screening = await peers.get("subsidy", f"/v1/claims/{claim_id}/screening")
         findings = ["补贴服务没有这个申请"] if shown is None else differences(found.claim, shown)
     except PeerUnavailable:
-        shown, findings = None, ["补贴服务暂时不可用，无法比对"]
+        screening, findings = None, ["补贴服务暂时不可用，无法比对"]
     return _page(
         "claim.html",
         leaves_to=await _leaves_to(request),
@@ -261,9 +264,9 @@ async def timeline(request: Request, claim_id: str) -> Response:
         lines=[line(item) for item in found.items],
         findings=findings,
         proof=await _proof(request, found),
-        screening=(shown or {}).get("screening", []),
+        screening=screening,
         status=STATUSES.get(found.claim.status, found.claim.status),
         holds=[HOLDS.get(hold, hold) for hold in found.claim.holds],
         district=District(found.claim.district).zh,
-        fact=fact,
+        sources=SOURCES,
     )

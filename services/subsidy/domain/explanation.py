@@ -36,7 +36,7 @@ from shared.values.districts import RETIRED, district_of_area
 
 
 class ExplainedFact(msgspec.Struct, frozen=True):
-    """A fact as a rule saw it, with its Chinese name.
+    """A fact as a rule saw it, with its Chinese name and, as `words`, what it says in Chinese.
 
     `source` is who told it; `told_by` the event that did, as `stream@version`, null for what the claim itself holds.
     """
@@ -44,6 +44,7 @@ class ExplainedFact(msgspec.Struct, frozen=True):
     name: str
     label: str
     value: FactValue | tuple[str, ...]
+    words: str
     source: Source
     told_by: str | None
 
@@ -115,7 +116,8 @@ def _seen(policy: PolicyVersion, name: str, facts: Facts) -> ExplainedFact:
     known = FACTS.get(name) or LOOKED_AT.get(name)
     source: Source = "claim" if known is None else known.source
     value = fact_in(policy, name)(facts)
-    return ExplainedFact(name, label(policy, name), _plain(value), source, facts.sources.get(source))
+    plain = _plain(value)
+    return ExplainedFact(name, label(policy, name), plain, _worded(plain), source, facts.sources.get(source))
 
 
 def label(policy: PolicyVersion, name: str) -> str:
@@ -141,13 +143,23 @@ _ROLES = {"legal_representative": "法定代表人", "responsible_person": "负�
 _VALUES = {
     "qualification": "合格证书",
     "completion": "结业证书",
-    "awareness": "创业意识期",
-    "preparation": "创业准备期",
-    "start_up": "创业初创期",
-    "growth": "创业成长期",
+    "awareness": "意识激发期",
+    "preparation": "准备期",
+    "start_up": "初创期",
+    "growth": "发展期",
 }
 _CATEGORIES = {category.value: category.zh for category in IdentityCategory}
 _UNITS = {"days": "日", "months": "个月", "years": "年"}
+
+
+def _worded(value: FactValue | tuple[str, ...]) -> str:
+    match value:
+        case None | ():
+            return "无"
+        case tuple():
+            return _listed(value, _ROLES | _CATEGORIES)
+        case _:
+            return _said(value)
 
 
 def _said(value: object) -> str:

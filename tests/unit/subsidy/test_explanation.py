@@ -119,7 +119,7 @@ def test_each_rule_is_told_in_a_sentence(name: str, changes: dict[str, Any], sen
 def test_a_certificate_is_told_part_by_part() -> None:
     told = rule("certificate", facts(certificate_stage="growth", certificate_revoked_on=date(2025, 2, 1)))
     assert told.sentence == (
-        "证书种类：合格证书，符合要求；培训阶段：创业成长期，要求是创业初创期；"
+        "证书种类：合格证书，符合要求；培训阶段：发展期，要求是初创期；"
         "已登记证书撤销日期：2025-02-01；证书为本人所有：是，符合要求。"
     )
     assert [fact.name for fact in told.facts] == [
@@ -287,3 +287,12 @@ def test_the_latest_screening_is_the_one_that_stands() -> None:
 def test_days_at_the_ends_of_the_calendar_are_told() -> None:
     edge = facts(certificate_issued_on=date.max - timedelta(days=1), submitted_on=date.max)
     assert rule("window", edge).passed is True
+
+
+@pytest.mark.clause("B-10")
+def test_each_fact_is_told_in_chinese_beside_its_value() -> None:
+    told = {seen.label: (seen.value, seen.words) for rule in explained(POLICY, facts()) for seen in rule.facts}
+    assert told["培训阶段"] == ("start_up", "初创期")
+    assert told["证书撤销日期"] == (None, "无")
+    assert told["证书为本人所有"] == (True, "是")
+    assert not [words for _, words in told.values() if words.isascii() and not words.replace("-", "").isdigit()]

@@ -119,11 +119,11 @@ def test_each_line_is_judged_by_its_own_order(told: BankLine, batch: PaymentBatc
 
 @pytest.mark.clause("B-19")
 def test_what_is_told_again_is_known_and_what_contradicts_is_refused() -> None:
-    returned = {ID: CLAIM.fold(PASTS["payment_returned"])}
+    returned: dict[str, Claim] = {ID: CLAIM.fold(PASTS["payment_returned"])}
     assert judge(line(outcome="returned"), None, BATCH, returned).line.verdict == "already_recorded"
     assert judge(line(), None, BATCH, returned).line.verdict == "wrong_state"
     assert judge(line(outcome="unknown"), None, BATCH, returned).line.verdict == "already_recorded"
-    recovering = {ID: CLAIM.fold(PASTS["recovering"])}
+    recovering: dict[str, Claim] = {ID: CLAIM.fold(PASTS["recovering"])}
     assert judge(line(outcome="returned"), None, BATCH, recovering).line.verdict == "recovery_open"
 
 

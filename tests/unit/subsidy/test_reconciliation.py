@@ -139,7 +139,9 @@ def test_what_is_committed_is_paid_in_flight_or_unpaid(
 def test_a_carried_commitment_is_on_one_line_and_told_on_both() -> None:
     claim = CLAIM.fold((*PASTS["payable"], CommitmentCarried(LINE, NEXT, AMOUNT, TODAY)))
     from_, to = totals(accounts(claim)), totals(accounts(claim, line=NEXT))
-    assert (from_.committed, from_.carried_out, to.committed, to.carried_in) == (0, AMOUNT, AMOUNT, AMOUNT)
+    assert (from_.committed, from_.carried_out, to.committed, to.carried_in) == (
+        Decimal(0), AMOUNT, AMOUNT, AMOUNT,
+    )  # fmt: skip
 
 
 @pytest.mark.clause("B-35")
