@@ -20,6 +20,7 @@ COMMANDS = {
     "history": "deploy.local.commands.history:history_command",
     "verify": "deploy.local.commands.verify:verify_command",
     "rebuild": "deploy.local.commands.rebuild:rebuild",
+    "parked": "deploy.local.commands.parked:parked",
     "bench": "deploy.local.commands.bench:bench",
     "serve": "deploy.local.commands.serve:serve",
     "migrate": "deploy.local.commands.setup:migrate",

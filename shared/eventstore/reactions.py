@@ -8,8 +8,10 @@ worker that is killed in between does them again, and their idempotency keys mak
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +35,8 @@ STREAMS_AT_ONCE = 16
 IDLE_SECONDS = 0.05
 
 CONSUMER = "reaction"
+TIMER = "timer:"
+"""Begins the source of a timer that is parked; the rest is its process."""
 BEHIND = "排在同一事件流已搁置的消息之后"
 UNSERVED = (msgspec.ValidationError, UnknownEventType, ErasedSubject, NoSuchStream, OversizedEvent)
 """What will be so however often it is tried: the event or timer is parked."""
@@ -167,7 +171,7 @@ class Reactions:
                 *(process, key, due_at),
             )
             if gone and reason is not None:
-                await _park(connection, f"timer:{process}", key, None, None, row["payload"], reason)
+                await _park(connection, f"{TIMER}{process}", key, None, None, row["payload"], reason)
         return 1
 
 
@@ -193,6 +197,34 @@ async def _park(
         " values ($1, $2, $3, $4, $5, $6, $7)",
         *(CONSUMER, source, stream, log_id, position, data, reason),
     )
+
+
+async def release(pool: asyncpg.Pool, stream: str, now: datetime) -> int:
+    """Have what is parked of a stream tried again, before what has come behind it; returns how many were parked.
+
+    Timers that were parked under this key are due at once: `now` is the business clock's.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        parked = await connection.fetch(
+            "delete from parked where consumer = $1 and stream = $2 and dropped_at is null"
+            " returning id, source, stream, position, record",
+            *(CONSUMER, stream),
+        )
+        events = sorted((row for row in parked if row["position"] is not None), key=itemgetter("id"))
+        if events:
+            behind = await connection.fetch("delete from reaction where stream = $1 returning *", stream)
+            await connection.executemany(
+                "insert into reaction (source, stream, position, record) values ($1, $2, $3, $4)",
+                [
+                    (row["source"], row["stream"], row["position"], row["record"])
+                    for row in (*events, *sorted(behind, key=itemgetter("id")))
+                ],
+            )
+        for row in parked:
+            if row["position"] is None:
+                process = row["source"].removeprefix(TIMER)
+                await set_timer(connection, process, SetTimer(key=stream, due_at=now, payload=row["record"]))
+    return len(parked)
 
 
 async def set_timer(connection: asyncpg.Connection, process: str, timer: SetTimer) -> None:

@@ -31,6 +31,7 @@ from shared.messaging.relay import Relay
 from shared.proof.heads import HeadSigner, Signer
 from shared.runtime.definition import ServiceDefinition, Surroundings
 from shared.runtime.long_work import Operations
+from shared.runtime.parked import ParkedMessages
 from shared.runtime.settings import Settings
 from shared.runtime.vault import ROTATION, Vault
 from shared.telemetry.errors import describe
@@ -97,6 +98,8 @@ class Parts:
         around = Surroundings(self.store, self.peers, settings, self.operations)
         self.outside = definition.outside(around)
         self.operations.kinds |= {ROTATION: self.vault.rotate, **definition.long_work(around)}
+        self.inbox = self._inbox()
+        self.parked = ParkedMessages(self.pool, self.inbox, self.store.now)
         self.signing = self._guard()
         self.reader = LogReader(self.pool)
         await self.reader.start()
@@ -104,6 +107,15 @@ class Parts:
             await self.pool.execute(
                 "insert into business_clock (stands_at) values ($1) on conflict do nothing", settings.clock_start
             )
+
+    def _inbox(self) -> Inbox | None:
+        definition = self.definition
+        if not definition.sources:
+            return None
+        if definition.effect is not None:
+            return Inbox(self.pool, CONSUMER, definition.effect())
+        reacts_to = frozenset(tag for process in definition.processes for tag in process.on)
+        return Inbox(self.pool, CONSUMER, Intake(definition.listens, reacts_to).effect)
 
     def _guard(self) -> Guard | None:
         signing = self.definition.signing
@@ -134,14 +146,8 @@ class Parts:
             queue = queue_for(reactor, definition.name)
             self._spawn("processes", Follower(self.pool, self.reader, PROCESSES, queue).run())
             self._spawn("reactions", Reactions(self.store, reactor).run())
-        if definition.sources:
-            if definition.effect is not None:
-                effect = definition.effect()
-            else:
-                reacts_to = frozenset(tag for process in definition.processes for tag in process.on)
-                effect = Intake(definition.listens, reacts_to).effect
-            inbox = Inbox(self.pool, CONSUMER, effect)
-            consumer = Consumer(self.pool, inbox, definition.sources, self.settings.kafka)
+        if self.inbox is not None:
+            consumer = Consumer(self.pool, self.inbox, definition.sources, self.settings.kafka)
             self._consumer = consumer
             self._spawn("consumer", consumer.run())
         if definition.heads is not None:

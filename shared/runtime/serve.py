@@ -15,6 +15,7 @@ from shared.runtime.documents import add_documents
 from shared.runtime.log_routes import log_routes
 from shared.runtime.long_work_routes import long_work
 from shared.runtime.operations import operations, sandbox
+from shared.runtime.parked_routes import parked
 from shared.runtime.parts import Parts
 from shared.runtime.projection_routes import projections
 from shared.runtime.settings import Settings
@@ -54,7 +55,7 @@ def build(definition: ServiceDefinition, settings: Settings, role: str) -> FastA
             await parts.stop()
 
     routers = [*(definition.routers if role != "worker" else ())]
-    routers += [operations(parts), log_routes(parts), projections(parts), long_work(parts)]
+    routers += [operations(parts), log_routes(parts), projections(parts), long_work(parts), parked(parts)]
     if definition.signing is not None:
         routers.append(signing_keys(parts))
     elif any(is_signed(route) for router in routers for route in router.routes):

@@ -11,7 +11,7 @@ from shared.eventstore.follower import Follower
 from shared.eventstore.interruptions import AskLater
 from shared.eventstore.needs import Needs
 from shared.eventstore.process import Ask, Command, Process, Reaction, Reactor, SetTimer
-from shared.eventstore.reactions import Reactions, queue_for, set_timer
+from shared.eventstore.reactions import Reactions, queue_for, release, set_timer
 from shared.eventstore.reader import LogReader
 from shared.eventstore.record import Record, UnknownEventType, tag_of
 from shared.eventstore.sequencer import Sequencer
@@ -94,6 +94,50 @@ async def test_what_can_never_be_served_is_parked_and_what_follows_it_on_its_str
     assert rows[1]["reason"] == "排在同一事件流已搁置的消息之后"
     assert (await store.look(Needs(streams=(MIRROR,)))).state(ACCOUNT, MIRROR).total == 1
     assert good
+
+
+async def test_what_was_parked_is_served_in_order_when_it_is_released(store: Store, pool: asyncpg.Pool) -> None:
+    stream = stream_of(await open_account(store, "one", "o"))
+    await move(store, stream)
+    served: list[int] = []
+    understood = False
+
+    def react(record: Record) -> Sequence[Reaction]:
+        if not understood and record.version == 1:
+            raise UnknownEventType("x")
+        served.append(record.version)
+        return ()
+
+    reactor = Reactor(store, [Process(name="p", on=frozenset({"test.Opened.v1", tag_of(Moved)}), react=react)])
+    await move(store, stream)
+    reactions = await queued(store, reactor)
+    third = await pool.fetchrow("delete from reaction where position = 3 returning source, stream, position, record")
+    await reactions.react()
+    await pool.execute("insert into reaction (source, stream, position, record) values ($1, $2, $3, $4)", *third)
+    understood = True
+    assert await release(pool, stream, PAST) == 2
+    while await reactions.react():
+        pass
+    assert served == [1, 2, 3]
+    assert await pool.fetchval("select count(*) from parked") == 0
+
+
+async def test_a_timer_that_was_parked_is_due_at_once_when_it_is_released(store: Store, pool: asyncpg.Pool) -> None:
+    understood = False
+
+    def wake(stream: str, _: bytes) -> Sequence[Command]:
+        if not understood:
+            raise UnknownEventType("x")
+        return [moved_by(stream, 1)]
+
+    reactions = Reactions(store, Reactor(store, [Process(name="p", on=frozenset(), react=lambda _: (), wake=wake)]))
+    async with pool.acquire() as connection:
+        await set_timer(connection, "p", SetTimer(key=MIRROR, due_at=PAST, payload=b""))
+    await reactions.wake_due()
+    understood = True
+    assert await release(pool, MIRROR, PAST) == 1
+    await reactions.wake_due()
+    assert (await store.look(Needs(streams=(MIRROR,)))).state(ACCOUNT, MIRROR).total == 1
 
 
 async def test_a_process_hears_older_versions_of_what_it_listens_to(store: Store, pool: asyncpg.Pool) -> None:

@@ -54,18 +54,23 @@ def told() -> Told:
 
 
 class Diary:
-    """An inbox whose effect writes down what it is given, in the effect's transaction, and stumbles over POISON."""
+    """An inbox whose effect writes down what it is given, in the effect's transaction, and stumbles over POISON.
+
+    `understands`: positions of which it does not, any more.
+    """
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self.inbox = Inbox(pool, CONSUMER, self._write)
+        self.understands: set[int] = set()
 
     async def _write(self, connection: asyncpg.Connection, batch: Sequence[Delivered]) -> None:
         await connection.executemany(
             "insert into diary (source, position, stream) values ($1, $2, $3)",
             [(item.source, item.position, item.record.stream) for item in batch],
         )
-        if any(bytes(item.record.payload) == POISON for item in batch):
+        poison = [item.position for item in batch if bytes(item.record.payload) == POISON]
+        if set(poison) - self.understands:
             raise CannotHandle("无法理解")
 
     async def positions(self, stream: str | None = None) -> list[int]:

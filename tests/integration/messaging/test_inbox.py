@@ -68,6 +68,54 @@ async def test_a_dropped_message_no_longer_holds_its_stream(diary: Diary, told: 
     assert await diary.positions("acc_a") == [2]
 
 
+async def test_a_retry_serves_a_stream_in_order_and_stops_where_it_fails_again(
+    diary: Diary, told: Told, pool: asyncpg.Pool
+) -> None:
+    await diary.inbox.take([told(1, payload=POISON), told(2), told(3, payload=POISON), told(4), told(5, "acc_b")])
+    failed = await diary.inbox.retry("acc_a")
+    assert (failed.served, failed.left, failed.reason) == (0, 4, "无法理解")
+    assert await pool.fetchval("select attempts from parked where position = 1") == 2
+    assert await diary.positions("acc_a") == []
+
+    diary.understands = {1}
+    assert (await diary.inbox.retry("acc_a")).served == 2
+    assert await diary.positions("acc_a") == [1, 2]
+    await diary.inbox.take([told(6)])
+    diary.understands = {1, 3}
+    done = await diary.inbox.retry("acc_a")
+    assert (done.served, done.left, done.reason) == (3, 0, None)
+    assert await diary.positions("acc_a") == [1, 2, 3, 4, 6]
+    await diary.inbox.take([told(1), told(3), told(7)])
+    assert await diary.positions("acc_a") == [1, 2, 3, 4, 6, 7]
+    assert await diary.inbox.retry("acc_a") == (0, 0, None)
+
+
+async def test_nothing_overtakes_a_retry_and_nothing_parks_behind_one_that_has_ended(
+    diary: Diary, told: Told, pool: asyncpg.Pool
+) -> None:
+    """What comes while a stream is retried is served behind it or parked before its end, whatever the moment."""
+    chance = random.Random(11)
+    for round in range(20):
+        stream, first = f"acc_{round}", 100 * round
+        diary.understands = set()
+        await diary.inbox.take([told(first + 1, stream, payload=POISON), told(first + 2, stream)])
+        diary.understands = {first + 1}
+
+        async def comes(stream: str = stream, first: int = first) -> None:
+            for n in range(3, 9):
+                await asyncio.sleep(chance.random() * 0.004)
+                await diary.inbox.take([told(first + n, stream)])
+
+        await asyncio.gather(comes(), diary.inbox.retry(stream))
+        assert await pool.fetchval("select count(*) from parked where stream = $1", stream) == 0
+        assert await diary.positions(stream) == [first + n for n in range(1, 9)]
+
+
+async def test_what_is_no_message_cannot_be_retried(diary: Diary) -> None:
+    await diary.inbox.park_unreadable(SOURCE, "acc_a", b"?", "没有位置或内容")
+    assert (await diary.inbox.retry("acc_a")).reason == "无法读取的消息不能重试，只能丢弃"
+
+
 async def test_what_the_database_refuses_is_parked_and_leaves_no_half_effect(pool: asyncpg.Pool, told: Told) -> None:
     await pool.execute("create table page (stream text primary key)")
 
