@@ -119,7 +119,7 @@ class Incarnations:
 
     async def _of(self, topics: Sequence[str]) -> dict[str, Incarnation]:
         metadata = await self._metadata(topics)
-        partitions = _partitions(metadata)
+        partitions = partitions_in(metadata)
         markers = await self._markers(partitions, SMALL)
         for at in partitions:
             if markers[at.topic, at.number] == UNSEEN:
@@ -160,7 +160,7 @@ class Incarnations:
             answer = await client.send(leader, FetchRequest(WAIT_MS, 0, len(asked) * LARGE, 0, asked))
             for topic, answers in answer.topics:
                 for number, code, end, *_, data in answers:
-                    found[topic, number] = _marker(code, end, data or b"")
+                    found[topic, number] = marker_of(code, end, data or b"")
         if len(found) < len(partitions):
             raise RequestTimedOutError(f"{len(found)} of {len(partitions)} partitions were looked at")
         return found
@@ -192,7 +192,7 @@ class Incarnations:
             await client.close()
 
 
-def _partitions(metadata: Any) -> list[_Partition]:
+def partitions_in(metadata: Any) -> list[_Partition]:
     """Every partition of the topics that are there. Raises LeaderNotAvailableError where one has no leader now."""
     found = []
     for _, topic, _, partitions in metadata.topics:
@@ -210,7 +210,7 @@ def _by_leader(partitions: Iterable[_Partition]) -> Mapping[int, Mapping[str, li
     return found
 
 
-def _marker(code: int, end: int, data: bytes) -> str | None:
+def marker_of(code: int, end: int, data: bytes) -> str | None:
     """What tells a first batch from any other: the check sum over its content, and when it was made."""
     if code == OffsetOutOfRangeError.errno:
         return TRIMMED

@@ -52,7 +52,7 @@ SETTINGS = {
 
 
 class Apache(Broker):
-    patience = 10.0
+    patience = 6.0  # of several that end at once, the last wait for a quorum that there is no more
 
     def __init__(self, size: int) -> None:
         self.size = size

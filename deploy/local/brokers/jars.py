@@ -125,3 +125,7 @@ async def _run_maven(target: Path, say: Say) -> None:
         raise
     if code != 0:
         raise BrokerFailed(f"mvn ended with {code}\n" + "\n".join(said[-LAST_WORDS:]))
+
+
+if __name__ == "__main__":
+    asyncio.run(fetch(print))
