@@ -108,7 +108,8 @@ class Subscriber(ABC):
                         log.warning("broker_incarnation_changed")
                         return
                     if _places(now) != _places(known):
-                        await self._assign(consumer, now)
+                        log.info("partitions_changed")
+                        return
                     known = now
                     await self._check()
                     await self._note(_lives(known))
