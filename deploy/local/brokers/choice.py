@@ -18,7 +18,7 @@ _HERE: dict[str, Callable[[], Broker]] = {
     "apache": lambda: Apache(1),
     "apache:3": lambda: Apache(3),
 }
-_ADDRESS = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):\d{2,5}"
+_ADDRESS = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}"
 
 
 def broker_of(choice: str) -> Broker:
