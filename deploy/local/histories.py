@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.structs import ConsumerRecord
 
 from deploy.local.client import Answer, Client
@@ -18,6 +19,7 @@ from services.audit.intake.claims import differences
 from shared.eventstore.record import Record, canonical
 from shared.messaging.broker import ERRORS, close_consumer
 from shared.messaging.heads import read_head
+from shared.messaging.incarnation import Incarnations
 from shared.messaging.topics import HEADS, Unreadable, read_message, topic_of
 
 Source = Literal["kafka", "store", "archive"]
@@ -87,14 +89,10 @@ async def _read_from_the_beginning(
     bootstrap: str, topics: Sequence[str], take: Hear, lacking: Callable[[], object]
 ) -> None:
     """Take messages until nothing is lacking, or nothing has come for `QUIET` seconds: the broker may be another."""
+    partitions = await _partitions(bootstrap, topics)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         await consumer.start()
-        partitions = []
-        for topic in topics:
-            partitions += [TopicPartition(topic, number) for number in await _partitions(consumer, topic)]
-        if not partitions:
-            return
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         heard = asyncio.get_running_loop().time()
@@ -107,14 +105,16 @@ async def _read_from_the_beginning(
         await close_consumer(consumer)
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Sequence[int]:
-    for _ in range(50):
-        numbers = consumer.partitions_for_topic(topic)
-        if numbers:
-            return sorted(numbers)
-        await consumer.topics()
-        await asyncio.sleep(0.05)
-    return ()  # a broker that has just come back: its topics are being created
+async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
+    """Raises UnknownTopicOrPartitionError when a broker that has just come back has not all the topics yet."""
+    asked = Incarnations(bootstrap)
+    try:
+        found = await asked.of(topics)
+    finally:
+        await asked.close()
+    if missing := [topic for topic in topics if not found[topic].markers]:
+        raise UnknownTopicOrPartitionError(*missing)
+    return [TopicPartition(topic, number) for topic in topics for number in found[topic].markers]
 
 
 class _StoredRecord(msgspec.Struct):

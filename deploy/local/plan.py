@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from deploy.local import broker, databases, ports, settings, tokens
+from deploy.local import databases, ports, settings, tokens
+from deploy.local.brokers import choice
 from deploy.local.failures import StackFailed
 from deploy.local.postgres import PostgresServer, superuser_password
 from deploy.local.secrets import kept_password, write_private
@@ -22,7 +23,8 @@ class StackOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     port_base: int | None = None
     """None: the ports of last time, else 8101 and up; moved on when one is taken."""
-    broker: str = "tansu"
+    broker: str = choice.DEFAULT
+    """What `--broker` says, see `brokers/choice.py`."""
     postgres: str | None = None
     """URL of a superuser on a server of one's own; None: the embedded one."""
     fresh: bool = False
@@ -32,13 +34,14 @@ class StackOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Plan:
-    """Ports are None for what runs elsewhere."""
+    """What runs elsewhere has no ports here."""
 
     settings: StackSettings
     admin: str
     passwords: dict[str, str]
     postgres_port: int | None
-    broker_port: int | None
+    broker_ports: tuple[int, ...]
+    """As many as the broker needs."""
     identity_port: int
 
 
@@ -54,12 +57,11 @@ def make_plan(directory: Path, options: StackOptions, issuer: tokens.SandboxIssu
     """Choose the ports and put the settings together. Raises StackFailed."""
     before = _settings_of_last_time(directory)
     base = _base(options, before)
-    external = broker.external_bootstrap(options.broker)
-    broker_port = None if external else _port(_last_broker_port(before), base + len(SERVICES), ())
+    chosen = choice.broker_of(options.broker)
+    broker_ports = _broker_ports(before, base + len(SERVICES), chosen.ports_needed)
     postgres_port = None
     if options.postgres is None:
-        taken = () if broker_port is None else (broker_port,)
-        postgres_port = _port(_last_postgres_port(before), base + len(SERVICES) + 1, taken)
+        postgres_port = _port(_last_postgres_port(before), base + len(SERVICES) + 1, broker_ports)
         admin = PostgresServer(directory, postgres_port, superuser_password(directory)).dsn()
     else:
         admin = options.postgres
@@ -68,9 +70,8 @@ def make_plan(directory: Path, options: StackOptions, issuer: tokens.SandboxIssu
     listen = {service: f"{ports.LOOPBACK}:{port}" for service, port in ports.service_ports(base).items()}
     owned = {service: databases.name_of(service) for service in SERVICES}
     services = {service: f"http://{address}" for service, address in listen.items()}
-    identity_port = _port(
-        _last_identity_port(before), base + len(SERVICES) + 2, tuple(filter(None, (broker_port, postgres_port)))
-    )
+    taken = broker_ports if postgres_port is None else (*broker_ports, postgres_port)
+    identity_port = _port(_last_identity_port(before), base + len(SERVICES) + 2, taken)
     identity = f"http://{ports.LOOPBACK}:{identity_port}"
     stack = StackSettings(
         profile="local",
@@ -78,14 +79,14 @@ def make_plan(directory: Path, options: StackOptions, issuer: tokens.SandboxIssu
         services=services,
         listen=listen,
         databases={service: databases.dsn(admin, name, passwords[name], name) for service, name in owned.items()},
-        kafka=external or f"{ports.LOOPBACK}:{broker_port}",
+        kafka=chosen.bootstrap(broker_ports),
         issuers=_issuers(services["registry"], identity, str(issuer.jwks)),
         authority=services["registry"],
         sign_in=SignIn(provider=identity, client_id=CONSOLE_CLIENT, console=services["audit"]),
         secrets=str(directory / "secrets"),
         data=str(directory / "data"),
     )
-    return Plan(stack, admin, passwords, postgres_port, broker_port, identity_port)
+    return Plan(stack, admin, passwords, postgres_port, broker_ports, identity_port)
 
 
 def _issuers(registry: str, identity: str, sandbox_keys: str) -> tuple[Issuer, ...]:
@@ -120,8 +121,15 @@ def _port(last: int | None, start: int, taken: tuple[int, ...]) -> int:
     return ports.find_port(start, not_in=taken)
 
 
-def _last_broker_port(before: StackSettings | None) -> int | None:
-    return int(before.kafka.rpartition(":")[2]) if before else None
+def _broker_ports(before: StackSettings | None, first: int, needed: int) -> tuple[int, ...]:
+    """The first one, and, behind those of PostgreSQL and of the provider where people sign in, what more it takes."""
+    addresses = [address.rpartition(":") for address in before.kafka.split(",")] if before else []
+    lasts = [int(port) for host, _, port in addresses if host == ports.LOOPBACK]
+    found: tuple[int, ...] = ()
+    for place in range(needed):
+        start = first if place == 0 else first + 2 + place
+        found += (_port(lasts[place] if place < len(lasts) else None, start, found),)
+    return found
 
 
 def _last_identity_port(before: StackSettings | None) -> int | None:
@@ -134,6 +142,6 @@ def _last_postgres_port(before: StackSettings | None) -> int | None:
 
 def check_options(options: StackOptions) -> None:
     """Refuse what cannot be meant, before anything is touched."""
-    broker.external_bootstrap(options.broker)
+    choice.broker_of(options.broker)
     if options.postgres is not None and urlsplit(options.postgres).scheme not in ("postgresql", "postgres"):
         raise StackFailed("--postgres takes a URL such as postgresql://postgres:secret@host:5432/postgres")

@@ -1,4 +1,4 @@
-"""Which ports the stack listens on: six in a row for the services, one each for the broker and PostgreSQL."""
+"""Which ports the stack listens on: six in a row for the services, then those of the broker and of PostgreSQL."""
 
 import errno
 import socket

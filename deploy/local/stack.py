@@ -21,7 +21,7 @@ from deploy.local.state import StackState
 
 DEFAULT_DIRECTORY = Path(".huchuang")
 KEPT = (
-    *("postgres", "postgres.new", "data", "secrets", "keys", "logs", "bin"),
+    *("postgres", "postgres.new", "kafka", "data", "secrets", "keys", "logs", "bin"),
     *("stack.json", "state.json", "options.json", "endpoints.json", "migrations.json"),
     *("traces", "demo.json", "demo.lock"),
 )

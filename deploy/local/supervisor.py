@@ -11,13 +11,16 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 
-from deploy.local import broker, databases, endpoints, migrations, postgres, processes, settings, state
+from deploy.local import databases, endpoints, migrations, postgres, processes, settings, state
+from deploy.local.brokers import topics
+from deploy.local.brokers.choice import broker_of
+from deploy.local.brokers.node import Broker, Node, wait_listening
 from deploy.local.failures import StackFailed
 from deploy.local.onboarding import onboard
 from deploy.local.parts import Part
@@ -75,7 +78,7 @@ class Supervisor:
         self._say("starting", "migrations")
         behind = await migrations.migrate_all(plan.settings.databases, self.directory)
         log.info("migrated: %s", ", ".join(behind) or "nothing")
-        await self._start_broker(plan.settings.kafka, plan.broker_port)
+        await self._start_broker(plan)
         await self._start_services(plan)
         reader = databases.dsn(plan.admin, databases.READER, plan.passwords[databases.READER], "huchuang_registry")
         found = endpoints.of(plan.settings, reader, issuer.tokens())
@@ -95,32 +98,30 @@ class Supervisor:
 
         await self._part("postgres", f"127.0.0.1:{port}", program, until_ready, patience=60).start()
 
-    async def _start_broker(self, bootstrap: str, port: int | None) -> None:
+    async def _start_broker(self, plan: Plan) -> None:
         self._say("starting", "broker")
-        if port is None:
-            await broker.create_topics(bootstrap)
-            return
+        chosen = broker_of(self.options.broker)
+        await chosen.prepare(self.directory, lambda step: self._say("starting", step))
+        nodes = chosen.nodes(self.directory, plan.broker_ports)
+        await _together(self._node(node, chosen, plan.settings.kafka) for node in nodes)
+        await topics.create_topics(plan.settings.kafka)
 
-        async def program() -> Program:
-            return broker.program(self.directory, port)
+    def _node(self, node: Node, of: Broker, bootstrap: str) -> Part:
+        log = self._log(node.name)
 
         async def until_ready(process: Process) -> None:
-            await broker.wait_ready(port, process, self._log("broker"))
-            await broker.create_topics(bootstrap)  # at every start: it comes back empty
+            await wait_listening(node, process, log)
+            # At every start: Tansu comes back empty, and any other may have lost what it kept.
+            await topics.create_when_up(bootstrap, process, log, copies=min(topics.MOST_COPIES, of.size))
 
-        await self._part("broker", bootstrap, program, until_ready, patience=5).start()
+        return self._part(node.name, node.address, node.program, until_ready, patience=of.patience)
 
     async def _start_services(self, plan: Plan) -> None:
         self._say("starting", "services")
         parts = [self._service(name, plan) for name in SERVICES]
         if self.options.service_command is None and plan.settings.sign_in is not None:
             parts.append(self._identity(plan.settings.sign_in.provider))
-        starts = {asyncio.create_task(part.start()) for part in parts}
-        done, rest = await asyncio.wait(starts, return_when=asyncio.FIRST_EXCEPTION)
-        for start in rest:
-            start.cancel()
-        for start in done:
-            start.result()
+        await _together(parts)
 
     def _service(self, name: str, plan: Plan) -> Part:
         url = plan.settings.services[name]
@@ -180,11 +181,11 @@ class Supervisor:
             await life
 
     async def _stop(self) -> None:
-        """Services first, all at once; then what they stand on, youngest first."""
+        """Services first, all at once, then the broker's nodes; then what is left, youngest first."""
         services = [part for part in self._parts if part.state.name in SERVICES]
-        await asyncio.gather(*(part.stop() for part in services))
-        for part in reversed(self._parts):
-            await part.stop()
+        brokers = [part for part in self._parts if part.state.name.startswith("broker")]
+        for together in (services, brokers, *([part] for part in reversed(self._parts))):
+            await asyncio.gather(*(part.stop() for part in together))
         postgres.remove_sockets(self.directory)
 
     def _log(self, name: str) -> Path:
@@ -197,6 +198,18 @@ class Supervisor:
 
     def _changed(self) -> None:
         state.write(self.state, self.directory)
+
+
+async def _together(parts: Iterable[Part]) -> None:
+    """Start some parts at once; return when all are ready. Raises StackFailed as soon as one cannot be started."""
+    starts = {asyncio.create_task(part.start()) for part in parts}
+    if not starts:
+        return
+    done, rest = await asyncio.wait(starts, return_when=asyncio.FIRST_EXCEPTION)
+    for start in rest:
+        start.cancel()
+    for start in done:
+        start.result()
 
 
 async def _until_answers(url: str, process: Process, output: Path) -> None:

@@ -1,9 +1,13 @@
 """What a consumer notes of its reading: where it stopped, and what it came upon that is no message at all."""
 
+from collections.abc import Mapping
+
 import asyncpg
 
 Offsets = dict[tuple[str, int], int]
 """Where to read on, by (topic, partition)."""
+Lives = Mapping[tuple[str, int], str]
+"""The name of this life of each (topic, partition) in which something stands: see `incarnation.py`."""
 
 
 class Bookmarks:
@@ -13,23 +17,22 @@ class Bookmarks:
         self._pool = pool
         self._consumer = consumer
 
-    async def offsets(self, incarnation: str) -> Offsets:
-        """Where reading stopped in this incarnation of the broker: a hint, so that a restart does not read it all."""
+    async def offsets(self, lives: Lives) -> Offsets:
+        """Where reading stopped in these lives: hints, so that a restart does not read it all."""
         rows = await self._pool.fetch(
-            "select topic, partition, next_offset from consumer_offset where consumer = $1 and incarnation = $2",
-            self._consumer,
-            incarnation,
+            "select topic, partition, incarnation, next_offset from consumer_offset where consumer = $1", self._consumer
         )
-        return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+        places = {(row["topic"], row["partition"]): row for row in rows}
+        return {at: row["next_offset"] for at, row in places.items() if lives.get(at) == row["incarnation"]}
 
-    async def note_offsets(self, incarnation: str, offsets: Offsets) -> None:
+    async def note_offsets(self, lives: Lives, offsets: Offsets) -> None:
         """Note where to read on. Losing this note only means reading again what is known already."""
         await self._pool.executemany(
             "insert into consumer_offset as o (consumer, topic, partition, incarnation, next_offset)"
             " values ($1, $2, $3, $4, $5) on conflict (consumer, topic, partition) do update"
             " set incarnation = excluded.incarnation, next_offset = excluded.next_offset"
             " where o.incarnation <> excluded.incarnation or o.next_offset < excluded.next_offset",
-            [(self._consumer, topic, number, incarnation, offset) for (topic, number), offset in offsets.items()],
+            [(self._consumer, *at, lives[at], offset) for at, offset in offsets.items()],
         )
 
     async def park_unreadable(self, source: str, key: str, data: bytes, reason: str) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import asyncpg
 
+from shared.messaging.bookmarks import Lives
 from shared.messaging.frontier import Frontier, UnknownLog
 from shared.messaging.inbox import Inbox
-from shared.messaging.subscriber import Batches, Subscriber, offsets_after
+from shared.messaging.subscriber import Batches, Subscriber, without_markers
 from shared.messaging.topics import Unreadable, read_message, service_of, topic_of
 from shared.telemetry.traces import batch_span
 
@@ -31,13 +32,13 @@ class Consumer(Subscriber):
     async def _begin(self) -> None:
         self._frontier = Frontier(await self._inbox.watermarks())
 
-    async def _take(self, batches: Batches, cluster: str) -> None:
+    async def _take(self, batches: Batches, lives: Lives) -> None:
         for messages in batches.values():
-            for message in messages:
+            for message in without_markers(messages):
                 try:
                     self._frontier.offer(read_message(message.topic, message.headers, message.value))
                 except Unreadable as error:
-                    await self._park(message, error, cluster)
+                    await self._park(message, error, lives)
                     self._skip_later(service_of(message.topic), error.position)
                 except UnknownLog as error:
                     self.refused.add(error.source)
@@ -45,9 +46,9 @@ class Consumer(Subscriber):
         if batch:
             with batch_span("inbox process", "consumer", [item.record.traceparent for item in batch]):
                 await self._inbox.take(batch)
-        if self._frontier.waiting == 0 and not self.refused:
-            # Offsets are noted only when nothing waits in memory: what waits would not be read again.
-            await self._inbox.note_offsets(cluster, offsets_after(batches))
+
+    def _settled(self) -> bool:
+        return self._frontier.waiting == 0 and not self.refused
 
     def _skip_later(self, source: str, position: int | None) -> None:
         if position is not None:

@@ -13,9 +13,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from shared.messaging.bookmarks import Bookmarks
+from shared.messaging.bookmarks import Bookmarks, Lives
 from shared.messaging.publisher import Outgoing, Publisher
-from shared.messaging.subscriber import Batches, Subscriber, offsets_after
+from shared.messaging.subscriber import Batches, Subscriber, without_markers
 from shared.messaging.topics import HEADS, Unreadable
 from shared.proof.heads import Heads, SignedHead
 
@@ -89,15 +89,14 @@ class HeadConsumer(Subscriber):
         self._effect = effect
         self._services = services
 
-    async def _take(self, batches: Batches, cluster: str) -> None:
+    async def _take(self, batches: Batches, lives: Lives) -> None:
         found = []
         for messages in batches.values():
-            for message in messages:
+            for message in without_markers(messages):
                 try:
                     found.append(read_head(message.key, message.value, self._services))
                 except Unreadable as error:
-                    await self._park(message, error, cluster)
+                    await self._park(message, error, lives)
         if found:
             async with self._pool.acquire() as connection, connection.transaction():
                 await self._effect(connection, found)
-        await self._bookmarks.note_offsets(cluster, offsets_after(batches))

@@ -12,11 +12,13 @@ from typing import NamedTuple
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from shared.eventstore.follower import read_checkpoint
 from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.lease import STANDBY_SECONDS, Lease
-from shared.messaging.broker import ERRORS, Incarnation
+from shared.messaging.broker import ERRORS
+from shared.messaging.incarnation import Incarnation, Incarnations, marker_headers, read_incarnation
 from shared.telemetry.errors import describe
 from shared.telemetry.traces import batch_span
 from shared.testing.fault_points import FaultPoint, reached
@@ -38,7 +40,7 @@ class Outgoing(NamedTuple):
 
 
 class Publisher(ABC):
-    """Publishes to one topic. `reader` names its lease and its checkpoint, which belongs to one broker incarnation."""
+    """Publishes to one topic. `reader` names its lease and its checkpoint, which belongs to one incarnation of it."""
 
     def __init__(self, pool: asyncpg.Pool, reader: str, topic: str, bootstrap: str) -> None:
         self._pool = pool
@@ -46,9 +48,9 @@ class Publisher(ABC):
         self._topic = topic
         self._bootstrap = bootstrap
         self._lease = Lease(pool, reader)
-        self._incarnation = Incarnation(bootstrap)
+        self._incarnations = Incarnations(bootstrap)
         self._producer: AIOKafkaProducer | None = None
-        self._known: str | None = None
+        self._known: Incarnation | None = None
         self._ask_at = 0.0
         self.position = 0
 
@@ -84,7 +86,8 @@ class Publisher(ABC):
         if epoch is None:
             self.position = await read_checkpoint(self._pool, self._name)
             return False
-        await self._same_incarnation(epoch)
+        if not await self._same_incarnation(epoch):
+            return False
         batch = await self._read(self.position)
         if not batch:
             return False
@@ -110,7 +113,7 @@ class Publisher(ABC):
             " and exists (select from lease where name = $1 and epoch = $4)",
             self._name,
             position,
-            self._known,
+            self._known.text() if self._known else None,
             epoch,
         )
         if done == "UPDATE 0":
@@ -120,33 +123,56 @@ class Publisher(ABC):
         else:
             self.position = position
 
-    async def _same_incarnation(self, epoch: int) -> None:
-        """A broker that came back empty gets everything again, from position 0."""
+    async def _same_incarnation(self, epoch: int) -> bool:
+        """A topic that lost what stood in it gets everything again, from position 0. False when another leads."""
         now = asyncio.get_running_loop().time()
         if self._known is not None and now < self._ask_at:
-            return
-        current = await self._incarnation.current()
+            return True
+        current = await self._marked()
         self._ask_at = now + INCARNATION_SECONDS
         if current == self._known:
-            return
-        await self._disconnect()
-        row = await self._pool.fetchrow(
-            "insert into checkpoint as c (reader, position, incarnation) values ($1, 0, $2)"
-            " on conflict (reader) do update"
-            " set position = case when c.incarnation = $2 then c.position else 0 end, incarnation = $2"
-            " where exists (select from lease where name = $1 and epoch = $3)"
-            " returning position",
+            return True
+        row = await self._pool.fetchrow("select position, incarnation from checkpoint where reader = $1", self._name)
+        earlier = read_incarnation(row["incarnation"]) if row else None
+        same = earlier is not None and current.continues(earlier)
+        position = row["position"] if row and same else 0
+        done = await self._pool.execute(
+            "insert into checkpoint as c (reader, position, incarnation) values ($1, $2, $3)"
+            " on conflict (reader) do update set position = $2, incarnation = $3"
+            " where exists (select from lease where name = $1 and epoch = $4)",
             self._name,
-            current,
+            position,
+            current.text(),
             epoch,
         )
-        if row is None:
+        if done.endswith(" 0"):
             self._lease.lost()
-            return
-        if self._known is not None:
-            log.warning("broker_incarnation_changed", publisher=self._name, publishing_from=row["position"])
+            return False
+        if earlier is not None and not same:
+            log.warning("broker_incarnation_changed", publisher=self._name, publishing_from=position)
         self._known = current
-        self.position = row["position"]
+        self.position = position
+        return True
+
+    async def _marked(self) -> Incarnation:
+        """The incarnation of the topic. Partitions in which nothing stands get their marker first. Raises `ERRORS`."""
+        current = await self._current()
+        if current.empty:
+            await self._disconnect()  # the producer may not know of partitions that have been added
+            producer = await self._connected()
+            acknowledged = [
+                await producer.send(self._topic, b"", partition=number, headers=marker_headers())
+                for number in current.empty
+            ]
+            await asyncio.gather(*acknowledged)
+            current = await self._current()
+        return current
+
+    async def _current(self) -> Incarnation:
+        current = (await self._incarnations.of([self._topic]))[self._topic]
+        if not current.markers:
+            raise UnknownTopicOrPartitionError(self._topic)
+        return current
 
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -174,5 +200,5 @@ class Publisher(ABC):
     async def close(self) -> None:
         """Leave the broker, and the work to another."""
         await self._disconnect()
-        await self._incarnation.close()
+        await self._incarnations.close()
         await self._lease.retire()

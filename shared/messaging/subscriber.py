@@ -2,12 +2,12 @@
 
 One process of a service reads at a time, elected by a lease, and takes all partitions: a Kafka consumer group would
 take 5 to 18 seconds to notice a killed member (docs/decisions/0002). Offsets are hints only, kept in `Bookmarks`, and
-belong to one incarnation of the broker: a broker that came back empty is read from its beginning.
+belong to one life of a partition: one that came back empty is read from its beginning.
 """
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import asyncpg
 import structlog
@@ -16,8 +16,9 @@ from aiokafka.structs import ConsumerRecord
 
 from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.lease import STANDBY_SECONDS, Lease
-from shared.messaging.bookmarks import Bookmarks, Offsets
-from shared.messaging.broker import ERRORS, Incarnation, close_consumer
+from shared.messaging.bookmarks import Bookmarks, Lives, Offsets
+from shared.messaging.broker import ERRORS, close_consumer
+from shared.messaging.incarnation import Incarnation, Incarnations, is_marker
 from shared.messaging.topics import Unreadable, service_of
 from shared.testing.fault_points import FaultPoint, reached
 
@@ -27,6 +28,8 @@ MAX_RECORDS = 500
 CHECK_SECONDS = 1.0
 
 Batches = Mapping[TopicPartition, Sequence[ConsumerRecord]]
+Incarnate = Mapping[str, Incarnation]
+"""The incarnation of each topic."""
 
 
 class Subscriber(ABC):
@@ -38,12 +41,17 @@ class Subscriber(ABC):
         self._bookmarks = bookmarks
         self._topics = topics
         self._bootstrap = bootstrap
-        self._incarnation = Incarnation(bootstrap)
+        self._incarnations = Incarnations(bootstrap)
         self._lease = Lease(pool, lease)
+        self._unnoted: Offsets = {}
 
     @abstractmethod
-    async def _take(self, batches: Batches, cluster: str) -> None:
-        """Make of these messages what is to be made, and note the offsets where nothing of them is held in memory."""
+    async def _take(self, batches: Batches, lives: Lives) -> None:
+        """Make of these messages what is to be made."""
+
+    def _settled(self) -> bool:
+        """Whether nothing that was taken is held in memory only: it would not be read again."""
+        return True
 
     async def _begin(self) -> None:
         """Called before the first message after an interruption: nothing is held in memory."""
@@ -59,7 +67,7 @@ class Subscriber(ABC):
             try:
                 await self._lease.repeat(self._turn, (*DATABASE, *ERRORS))
             finally:
-                await self._incarnation.close()
+                await self._incarnations.close()
 
     async def _turn(self) -> None:
         if await self._lease.held() is None:
@@ -68,8 +76,11 @@ class Subscriber(ABC):
             await self._live()
 
     async def _live(self) -> None:
-        """Read one incarnation of the broker while we hold the lease."""
-        cluster = await self._incarnation.current()
+        """Read one incarnation of the topics while we hold the lease."""
+        known = await self._incarnations.of(self._topics)
+        if not any(incarnation.markers for incarnation in known.values()):
+            await asyncio.sleep(0.3)  # the topics are still being made
+            return
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             auto_offset_reset="earliest",
@@ -80,47 +91,71 @@ class Subscriber(ABC):
         )
         try:
             await consumer.start()
+            self._unnoted = {}
             await self._begin()
-            if not await self._assign(consumer, cluster):
-                await asyncio.sleep(0.3)  # the topics are still being made; `getmany` without any would never return
-                return
+            await self._assign(consumer, known)
             check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
             while await self._lease.held() is not None:
                 batches = await consumer.getmany(timeout_ms=200, max_records=MAX_RECORDS)
                 if batches:
                     reached(FaultPoint.RECEIVE_TAKEN)
-                    await self._take(batches, cluster)
+                    await self._take(batches, _lives(known))
+                    self._unnoted |= offsets_after(batches)
+                    await self._note(_lives(known))
                 if asyncio.get_running_loop().time() >= check_at:
-                    if await self._incarnation.current() != cluster:
+                    now = await self._incarnations.of(self._topics)
+                    if not all(now[topic].continues(known[topic]) for topic in self._topics):
                         log.warning("broker_incarnation_changed")
                         return
-                    await self._assign(consumer, cluster)
+                    if _places(now) != _places(known):
+                        log.info("partitions_changed")
+                        return
+                    known = now
                     await self._check()
+                    await self._note(_lives(known))
                     check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
         finally:
             await close_consumer(consumer)
 
-    async def _assign(self, consumer: AIOKafkaConsumer, cluster: str) -> bool:
-        """Take every partition there is now, if any; one that was added later is read from its beginning."""
-        await consumer.topics()
-        partitions = {
-            TopicPartition(topic, number)
-            for topic in self._topics
-            for number in consumer.partitions_for_topic(topic) or ()
-        }
-        if partitions == consumer.assignment():
-            return bool(partitions)
-        hints = await self._bookmarks.offsets(cluster)
-        consumer.assign(sorted(partitions))
-        for partition in partitions:
-            consumer.seek(partition, hints.get((partition.topic, partition.partition), 0))
-        return bool(partitions)
+    async def _assign(self, consumer: AIOKafkaConsumer, known: Incarnate) -> None:
+        """Take every partition there is now; one that nothing is noted of in this life is read from its beginning."""
+        hints = await self._bookmarks.offsets(_lives(known))
+        places = _places(known)
+        consumer.assign(places)
+        for place in places:
+            consumer.seek(place, hints.get((place.topic, place.partition), 0))
 
-    async def _park(self, message: ConsumerRecord, error: Unreadable, cluster: str) -> None:
+    async def _note(self, lives: Lives) -> None:
+        """Note how far was read; of a partition that had no marker yet, once it has one."""
+        ready = {at: offset for at, offset in self._unnoted.items() if at in lives}
+        if ready and self._settled():
+            await self._bookmarks.note_offsets(lives, ready)
+            self._unnoted = {at: offset for at, offset in self._unnoted.items() if at not in lives}
+
+    async def _park(self, message: ConsumerRecord, error: Unreadable, lives: Lives) -> None:
         name = (message.key or b"").decode(errors="replace")
-        where = f"{cluster}/{message.topic}/{message.partition}/{message.offset}"
+        life = lives.get((message.topic, message.partition), "")
+        where = f"{life}/{message.topic}/{message.partition}/{message.offset}"
         reason = f"无法读取：{error}（{where}）"
         await self._bookmarks.park_unreadable(service_of(message.topic), name, message.value or b"", reason)
+
+
+def without_markers(messages: Iterable[ConsumerRecord]) -> Iterable[ConsumerRecord]:
+    """The messages that somebody meant to be read."""
+    return (message for message in messages if not is_marker(message))
+
+
+def _lives(known: Incarnate) -> Lives:
+    return {
+        (topic, number): life
+        for topic, incarnation in known.items()
+        for number in incarnation.markers
+        if (life := incarnation.life(number)) is not None
+    }
+
+
+def _places(known: Incarnate) -> list[TopicPartition]:
+    return sorted(TopicPartition(topic, number) for topic, found in known.items() for number in found.markers)
 
 
 def offsets_after(batches: Batches) -> Offsets:

@@ -21,10 +21,11 @@ from shared.eventstore.reactions import Reactions, queue_for
 from shared.eventstore.reader import LogReader
 from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import WRAPPED, Store
-from shared.messaging.broker import ERRORS, Incarnation
+from shared.messaging.broker import ERRORS
 from shared.messaging.consumer import Consumer
 from shared.messaging.heads import HeadConsumer, HeadPublisher
 from shared.messaging.inbox import Inbox
+from shared.messaging.incarnation import Incarnations
 from shared.messaging.intake import Intake
 from shared.messaging.relay import READER as RELAY
 from shared.messaging.relay import Relay
@@ -77,7 +78,7 @@ class Parts:
         self.settings = settings
         self._tasks: list[asyncio.Task[Any]] = []
         self._consumer: Consumer | None = None
-        self._incarnation = Incarnation(settings.kafka)
+        self._broker = Incarnations(settings.kafka)
         self.signing: Guard | None = None
 
     async def start(self) -> None:
@@ -187,7 +188,7 @@ class Parts:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._incarnation.close()
+        await self._broker.close()
         await self.peers.close()
         if self.signing is not None:
             await self.signing.scribe.close()
@@ -203,7 +204,7 @@ class Parts:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             checks["database"] = type(error).__name__
         try:
-            await self._incarnation.current()
+            await self._broker.cluster()
             checks["broker"] = "ok"
         except ERRORS as error:
             checks["broker"] = type(error).__name__

@@ -15,7 +15,7 @@ import msgspec
 
 from deploy.local import databases, settings
 from deploy.local.bank_keys import BANKS, bank_key
-from deploy.local.broker import running_broker
+from deploy.local.brokers.running import running_broker
 from deploy.local.migrations import migrate
 from deploy.local.plan import StackOptions, make_plan
 from deploy.local.postgres import running_postgres

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import typer
 
-from deploy.local import accounts, broker, ports, postgres, processes, state
+from deploy.local import accounts, ports, postgres, processes, state
+from deploy.local.brokers import jars, tansu
 from deploy.local.commands.options import DEFAULT_DATA, Data
 from deploy.local.failures import StackFailed
 
@@ -48,6 +49,7 @@ def examine(data: Path) -> Iterator[Finding]:
     """All findings, one after the other."""
     yield _python()
     yield from _programs(data)
+    yield _apache()
     yield _ports(data)
     yield _disk(data)
     yield _fsync(data)
@@ -70,9 +72,18 @@ def _programs(data: Path) -> Iterator[Finding]:
         yield Finding("postgres", "not usable", str(failure), fatal=True)
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            yield _version("broker", [str(broker.executable(Path(scratch))), "--version"], None, "")
+            yield _version("broker", [str(tansu.executable(Path(scratch))), "--version"], None, "")
     except StackFailed as failure:
         yield Finding("broker", "not usable", str(failure), fatal=True)
+
+
+def _apache() -> Finding:
+    """Only `--broker apache` needs it."""
+    if (why := jars.missing()) is not None:
+        return Finding("apache", f"Kafka {jars.version()} cannot run", f"for --broker apache: {why}")
+    java, number = jars.java()
+    there = "fetched" if jars.cached().exists() else "to be fetched with Maven at the first start"
+    return Finding("apache", f"Kafka {jars.version()}, {there}; Java {number} at {java}")
 
 
 def _version(subject: str, command: list[str], uid: int | None, under: str) -> Finding:

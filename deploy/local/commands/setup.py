@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 from joserfc.jwk import OKPKey
 
-from deploy.local import broker, databases, migrations, settings
+from deploy.local import databases, migrations, settings
+from deploy.local.brokers.topics import create_topics
 from deploy.local.failures import StackFailed
 from deploy.local.settings import AUDIENCE, SERVICES, Issuer, SignIn, StackSettings, own_issuer
 from shared.web.client_key import KEY_FILE, public_part
@@ -37,7 +38,7 @@ def migrate(
 
 def topics(data: Directory) -> None:
     """Create the topics that are missing, as deploy/kafka/topics.yaml says."""
-    asyncio.run(broker.create_topics(settings.read(data).kafka))
+    asyncio.run(create_topics(settings.read(data).kafka))
 
 
 def from_environment(directory: Path, variables: Mapping[str, str]) -> StackSettings:

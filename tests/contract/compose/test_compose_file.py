@@ -14,7 +14,8 @@ import jsonschema
 import pytest
 import yaml
 
-from deploy.local import broker, settings
+from deploy.local import settings
+from deploy.local.brokers import topics
 from deploy.local.commands.setup import from_environment
 from deploy.local.ports import service_ports
 from deploy.local.settings import SERVICES
@@ -151,10 +152,10 @@ def test_scripts_can_be_read_by_their_shell(script: Path) -> None:
 
 def test_topics_are_those_of_the_code_and_none_appears_by_itself() -> None:
     declared = yaml.safe_load((ROOT / "deploy" / "kafka" / "topics.yaml").read_text())
-    assert tuple(declared["topics"]) == broker.TOPICS
+    assert tuple(declared["topics"]) == topics.TOPICS
     assert declared["partitions"] == PARTITIONS
-    assert declared["replication"]["most"] == broker.MOST_COPIES
-    assert declared["configuration"] == broker.CONFIGURATION
+    assert declared["replication"]["most"] == topics.MOST_COPIES
+    assert declared["configuration"] == topics.CONFIGURATION
     kafka = PARTS["kafka"]["environment"]
     assert kafka["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
     assert kafka["KAFKA_LOG_RETENTION_MS"] == kafka["KAFKA_LOG_RETENTION_BYTES"] == "-1"

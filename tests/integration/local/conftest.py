@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import ports, settings, stack
-from deploy.local.broker import running_broker
+from deploy.local.brokers.running import running_broker
 from deploy.local.plan import StackOptions
 from deploy.local.postgres import PostgresServer, running_postgres
 

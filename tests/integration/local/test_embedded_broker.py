@@ -4,19 +4,20 @@ import os
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.structs import TopicPartition
 
-from deploy.local import broker, ports
-from deploy.local.broker import BrokerFailed, create_topics, running_broker
+from deploy.local import ports
+from deploy.local.brokers import tansu
+from deploy.local.brokers.node import BrokerFailed
+from deploy.local.brokers.running import running_broker
+from deploy.local.brokers.topics import TOPICS, create_topics
 
 
 async def partitions_and_cluster(bootstrap: str) -> tuple[dict[str, int], str]:
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await client.start()
     try:
-        described = await client.describe_topics(list(broker.TOPICS))
+        described = await client.describe_topics(list(TOPICS))
         cluster = await client.describe_cluster()
         return {topic["topic"]: len(topic["partitions"]) for topic in described}, cluster["cluster_id"]
     finally:
@@ -30,24 +31,6 @@ async def test_every_service_has_its_topic_and_their_heads_have_one_each_of_four
     await create_topics(bootstrap)
 
 
-async def test_what_is_sent_can_be_read(bootstrap: str) -> None:
-    topic = broker.TOPICS[0]
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
-    await producer.start()
-    try:
-        sent = await producer.send_and_wait(topic, "记录".encode(), key=b"clm_1", partition=3)
-    finally:
-        await producer.stop()
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
-    await consumer.start()
-    try:
-        consumer.assign([TopicPartition(topic, 3)])
-        record = await consumer.getone()
-    finally:
-        await consumer.stop()
-    assert (record.offset, record.key, record.value) == (sent.offset, b"clm_1", "记录".encode())
-
-
 async def test_each_start_is_another_incarnation(tmp_path: Path) -> None:
     seen = set()
     for _ in range(2):
@@ -56,13 +39,15 @@ async def test_each_start_is_another_incarnation(tmp_path: Path) -> None:
     assert len(seen) == 2
 
 
-async def test_a_topic_with_other_partitions_is_refused(tmp_path: Path) -> None:
+async def test_a_topic_with_fewer_partitions_is_refused_and_one_with_more_is_not(tmp_path: Path) -> None:
     async with running_broker(tmp_path, topics=("elsewhere",)) as bootstrap:
         client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         await client.start()
-        await client.create_topics([NewTopic(broker.TOPICS[0], 2, 1)])
+        await client.create_topics([NewTopic(TOPICS[0], 6, 1)])
+        await create_topics(bootstrap, TOPICS[:1])
+        await client.create_topics([NewTopic(TOPICS[1], 2, 1)])
         await client.close()
-        with pytest.raises(BrokerFailed, match=r"huchuang\.registry\.events has 2 partitions, not 4"):
+        with pytest.raises(BrokerFailed, match=r"huchuang\.training\.events has 2 partitions, not 4"):
             await create_topics(bootstrap)
 
 
@@ -80,7 +65,7 @@ def test_a_wheel_without_the_exec_bit_is_copied(tmp_path: Path, monkeypatch: pyt
     bundled.chmod(0o644)
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    copy = broker.executable(tmp_path / "stack")
+    copy = tansu.executable(tmp_path / "stack")
     assert copy == tmp_path / "stack" / "bin" / "tansu"
     assert os.access(copy, os.X_OK)
-    assert broker.executable(tmp_path / "stack") == copy
+    assert tansu.executable(tmp_path / "stack") == copy

@@ -2,17 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import asyncpg
 import msgspec
 import pytest
 
-from deploy.local.broker import running_broker
 from shared.eventstore.record import Actor, Record, canonical
 from shared.messaging.inbox import CannotHandle, Inbox
 from shared.messaging.topics import Delivered, topic_of
+from tests.brokers import CHOICES, Brokers
 
 SOURCE = "ledger"
 CONSUMER = "tests"
@@ -21,11 +20,11 @@ POISON = b'{"poison":true}'
 Told = Callable[..., Delivered]
 
 
-@pytest.fixture
-async def bootstrap(tmp_path: Path) -> AsyncIterator[str]:
-    """An empty broker with the topic of SOURCE."""
-    async with running_broker(tmp_path, topics=(topic_of(SOURCE),)) as address:
-        yield address
+@pytest.fixture(params=CHOICES)
+async def bootstrap(request: pytest.FixtureRequest, brokers: Brokers) -> AsyncIterator[str]:
+    """Each kind of broker, with the topic of SOURCE, empty."""
+    async with brokers.with_topics(request.param, topic_of(SOURCE)) as broker:
+        yield broker.bootstrap
 
 
 @pytest.fixture

@@ -15,11 +15,12 @@ from aiokafka.structs import ConsumerRecord
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.local import ports
-from deploy.local.broker import running_broker
+from deploy.local.brokers.running import running_broker
 from services.audit.archive.heads import remember, seen
 from shared.eventstore.record import canonical
 from shared.eventstore.store import Store
 from shared.messaging import heads as publishing
+from shared.messaging.broker import PARTITIONS
 from shared.messaging.heads import HeadConsumer, HeadPublisher
 from shared.messaging.topics import HEADS
 from shared.proof.examine import examine
@@ -28,6 +29,7 @@ from shared.proof.heads import SIGNER, Head, Heads, HeadSigner, SignedHead, Sign
 from shared.testing.fault_points import FaultPoint, Injected, armed
 from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
+from tests.brokers import CHOICES, Brokers
 from tests.integration.eventstore.account import ACCOUNT
 from tests.integration.eventstore.proving import Ledger
 from tests.integration.messaging.conftest import SOURCE
@@ -50,11 +52,11 @@ async def ledger(pool: asyncpg.Pool, keys: Path, tmp_path: Path) -> Ledger:
     return await Ledger.opened(store, pool, Signer.from_file(tmp_path / "log.pem", SOURCE))
 
 
-@pytest.fixture
-async def bootstrap(tmp_path: Path) -> AsyncIterator[str]:
-    """An empty broker with the topic of heads."""
-    async with running_broker(tmp_path, topics=(HEADS,)) as address:
-        yield address
+@pytest.fixture(params=CHOICES)
+async def bootstrap(request: pytest.FixtureRequest, brokers: Brokers) -> AsyncIterator[str]:
+    """Each kind of broker, with the topic of heads, empty."""
+    async with brokers.with_topics(request.param, HEADS) as broker:
+        yield broker.bootstrap
 
 
 @pytest.fixture
@@ -273,7 +275,7 @@ async def test_a_consumer_goes_on_where_it_stopped(ledger: Ledger, audit: asyncp
 
     async def all_noted() -> bool:
         noted = await audit.fetchval("select sum(next_offset) from consumer_offset")
-        return bool(noted == len(sizes))
+        return bool(noted == len(sizes) + PARTITIONS)  # a marker in each
 
     sizes: list[int] = []
     publisher = HeadPublisher(audit, SOURCE, bootstrap)

@@ -150,12 +150,15 @@ async def test_an_unreadable_message_is_kept_with_its_bytes(diary: Diary, pool: 
     assert await pool.fetchval("select record from parked") == b"\x00\xff"
 
 
-async def test_offsets_are_hints_of_one_incarnation_and_never_go_back(diary: Diary) -> None:
+async def test_offsets_are_hints_of_one_life_of_a_partition_and_never_go_back(diary: Diary) -> None:
     inbox = diary.inbox
-    assert await inbox.offsets("one") == {}
-    await inbox.note_offsets("one", {("t", 0): 5, ("t", 1): 7})
-    await inbox.note_offsets("one", {("t", 0): 3})
-    assert await inbox.offsets("one") == {("t", 0): 5, ("t", 1): 7}
-    await inbox.note_offsets("two", {("t", 0): 1})
-    assert await inbox.offsets("two") == {("t", 0): 1}
-    assert await inbox.offsets("one") == {("t", 1): 7}
+    first = {("t", 0): "c/one", ("t", 1): "c/two"}
+    assert await inbox.offsets(first) == {}
+    await inbox.note_offsets(first, {("t", 0): 5, ("t", 1): 7})
+    await inbox.note_offsets(first, {("t", 0): 3})
+    assert await inbox.offsets(first) == {("t", 0): 5, ("t", 1): 7}
+    emptied = {("t", 0): "c/three", ("t", 1): "c/two"}
+    assert await inbox.offsets(emptied) == {("t", 1): 7}
+    await inbox.note_offsets(emptied, {("t", 0): 1})
+    assert await inbox.offsets(emptied) == {("t", 0): 1, ("t", 1): 7}
+    assert await inbox.offsets(first) == {("t", 1): 7}

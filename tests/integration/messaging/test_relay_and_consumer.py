@@ -11,7 +11,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from deploy.local import ports
-from deploy.local.broker import create_topics, running_broker
+from deploy.local.brokers.running import running_broker
+from deploy.local.brokers.topics import create_topics
 from shared.eventstore.follower import read_checkpoint
 from shared.eventstore.reader import LogReader
 from shared.eventstore.record import canonical

@@ -8,6 +8,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from shared.messaging.broker import ERRORS
+from shared.messaging.incarnation import Incarnation, Incarnations, is_marker
+
 PATIENCE = 30.0
 
 
@@ -34,13 +37,30 @@ async def at_work(*work: Coroutine[Any, Any, None]) -> AsyncIterator[Sequence[as
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def incarnation_of(bootstrap: str, topic: str) -> Incarnation:
+    """The incarnation of a topic that is there; waits until its partitions have leaders."""
+    asked = Incarnations(bootstrap)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    return (await asked.of([topic]))[topic]
+                except ERRORS:
+                    await asyncio.sleep(0.05)
+    finally:
+        await asked.close()
+
+
 async def in_kafka(bootstrap: str, topic: str, count: int) -> list[ConsumerRecord]:
-    """At least `count` messages of a topic, each partition in order; a second longer, to see what else comes."""
+    """At least `count` messages of a topic, each partition in order; a second longer, to see what else comes.
+
+    Of all the partitions that it has now, and without markers.
+    """
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     found: list[ConsumerRecord] = []
     try:
-        partitions = [TopicPartition(topic, number) for number in range(4)]
+        partitions = [TopicPartition(topic, number) for number in (await incarnation_of(bootstrap, topic)).markers]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         async with asyncio.timeout(PATIENCE):
@@ -48,7 +68,7 @@ async def in_kafka(bootstrap: str, topic: str, count: int) -> list[ConsumerRecor
             while len(found) < count or quiet < 3:
                 got = await consumer.getmany(timeout_ms=300)
                 quiet = 0 if got else quiet + 1
-                found += [message for batch in got.values() for message in batch]
+                found += [message for batch in got.values() for message in batch if not is_marker(message)]
     finally:
         await consumer.stop()
     return found

@@ -28,7 +28,7 @@ def test_every_command_is_where_the_table_says_and_explains_itself(name: str) ->
     "words",
     [
         ("dance",),
-        ("up", "--broker", "apache"),
+        ("up", "--broker", "apache:2"),
         ("up", "--port-base", "80"),
         ("serve", "kitchen"),
         ("serve", "loans", "--role", "x"),
@@ -57,5 +57,5 @@ def test_the_doctor_finds_this_machine_able(tmp_path: Path) -> None:
     findings = list(examine(tmp_path / "not there yet"))
     assert [finding for finding in findings if finding.fatal] == []
     assert {finding.subject for finding in findings} == {
-        *("python", "postgres", "broker", "ports", "disk", "fsync", "locale", "stale")
+        *("python", "postgres", "broker", "apache", "ports", "disk", "fsync", "locale", "stale")
     }

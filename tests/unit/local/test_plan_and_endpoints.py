@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import broker, databases, endpoints, plan, ports, settings
+from deploy.local import databases, endpoints, plan, ports, settings
+from deploy.local.brokers.choice import broker_of
 from deploy.local.commands.setup import from_environment
 from deploy.local.failures import StackFailed
 from deploy.local.plan import StackOptions, make_plan
@@ -32,8 +33,8 @@ def test_the_first_start_takes_the_ports_of_the_design(tmp_path: Path, all_free:
     made = planned(tmp_path)
     assert made.settings.services["registry"] == "http://127.0.0.1:8101"
     assert made.settings.services["audit"] == "http://127.0.0.1:8106"
-    assert made.settings.kafka == f"127.0.0.1:{made.broker_port}"
-    assert made.postgres_port != made.broker_port
+    assert (made.broker_ports, made.postgres_port, made.identity_port) == ((8107,), 8108, 8109)
+    assert made.settings.kafka == "127.0.0.1:8107"
 
 
 def test_ports_are_kept_over_restarts_and_left_when_taken(tmp_path: Path, all_free: set[int]) -> None:
@@ -55,15 +56,35 @@ def test_each_service_gets_its_own_database_role_and_password(tmp_path: Path, al
 
 def test_what_runs_elsewhere_gets_no_port(tmp_path: Path, all_free: set[int]) -> None:
     made = planned(tmp_path, broker="kafka.example:9092", postgres="postgresql://boss:pw@db.example:5433/postgres?a=b")
-    assert (made.broker_port, made.postgres_port) == (None, None)
+    assert (made.broker_ports, made.postgres_port) == ((), None)
     assert made.settings.kafka == "kafka.example:9092"
     assert made.settings.databases["loans"].endswith("@db.example:5433/huchuang_loans?a=b")
 
 
-@pytest.mark.parametrize("choice", ["apache", "rabbit", "host", "host:port", "http://host:9092"])
+def test_three_nodes_have_three_addresses_and_as_many_more_ports_among_themselves(
+    tmp_path: Path, all_free: set[int]
+) -> None:
+    all_free.add(8111)
+    made = planned(tmp_path, broker="apache:3")
+    assert made.settings.kafka == "127.0.0.1:8107,127.0.0.1:8110,127.0.0.1:8112"
+    assert len({*made.broker_ports, made.postgres_port, made.identity_port}) == 8
+    all_free.clear()
+    assert planned(tmp_path, broker="apache:3").settings.kafka == made.settings.kafka
+
+
+def test_a_broker_elsewhere_may_have_several_addresses(tmp_path: Path, all_free: set[int]) -> None:
+    addresses = "kafka-1.example:9092,[::1]:9092"
+    assert planned(tmp_path, broker=addresses).settings.kafka == addresses
+    assert planned(tmp_path).settings.kafka == "127.0.0.1:8107"
+
+
+@pytest.mark.parametrize(
+    "choice",
+    ["", "rabbit", "host", "host:port", "http://host:9092", "apache:2", "apache:30", "h:9092,", "h:9092;i:9092"],
+)
 def test_a_broker_that_is_not_supported_is_refused_with_what_is(choice: str) -> None:
-    with pytest.raises(ValueError, match="supported: tansu, or HOST:PORT"):
-        broker.external_bootstrap(choice)
+    with pytest.raises(ValueError, match="supported: tansu; apache, or apache:3 for three nodes; HOST:PORT"):
+        broker_of(choice)
 
 
 def test_a_database_that_is_no_url_is_refused() -> None:
