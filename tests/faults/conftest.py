@@ -1,0 +1,45 @@
+"""Stacks of a test's own, to be treated badly."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local import ports, stack
+from deploy.local.endpoints import Endpoints
+from deploy.local.plan import StackOptions
+from tests.faults import warm
+
+SEED = "HUCHUANG_FAULT_SEED"
+BASE = 25101
+
+WarmStack = Callable[[], tuple[Path, Endpoints]]
+
+
+@pytest.fixture
+def seed() -> str:
+    """The seed of a test: that of `HUCHUANG_FAULT_SEED`, else a new one, which is shown where the test fails."""
+    chosen = os.environ.get(SEED) or secrets.token_hex(4)
+    print(f"{SEED}={chosen}")
+    return chosen
+
+
+@pytest.fixture
+def warm_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmStack]:
+    """Starts an empty stack with warm services (`warm.py`); whatever is started is ended with the test."""
+    started: list[Path] = []
+
+    def start() -> tuple[Path, Endpoints]:
+        while started:
+            stack.down(started.pop())
+        chosen = tmp_path_factory.mktemp("warm")
+        started.append(chosen)
+        return chosen, warm.up(chosen, StackOptions(port_base=ports.find_base(BASE)))
+
+    try:
+        yield start
+    finally:
+        for chosen in started:
+            stack.down(chosen)

@@ -1,0 +1,48 @@
+"""Every service killed with `kill -9` at every point that it gets to, while founders are trained, paid and listed."""
+
+import os
+from collections import Counter
+
+import pytest
+
+from deploy.local.settings import SERVICES
+from tests.faults.campaign import demo_under_fire
+from tests.faults.conftest import WarmStack
+from tests.faults.fire import Target
+from tests.faults.report import Result, keep
+from tests.faults.schedule import PAIRS
+
+pytestmark = pytest.mark.stack
+
+FOUNDERS = 20
+"""Every road at least once, most of them paid."""
+FEWER = 8
+ROUNDS = int(os.environ.get("HUCHUANG_FAULT_ROUNDS", "1000"))
+DEMOS_OF_A_STACK = 4
+"""Each demo takes the clock to the next holiday; certificates of the year after have no policy."""
+
+
+async def test_services_killed_all_through_a_demo_change_no_figure(warm_stack: WarmStack, seed: str) -> None:
+    directory, endpoints = warm_stack()
+    targets = [Target(directory, service) for service in SERVICES]
+    rounds = await demo_under_fire(endpoints, directory, targets, FEWER, seed)
+    assert {name.partition(" ")[0] for name in rounds} == set(SERVICES)
+    print(f"{rounds.total()} rounds: {rounds}")
+
+
+@pytest.mark.full
+async def test_a_thousand_kills_at_every_point_change_no_figure(warm_stack: WarmStack, seed: str) -> None:
+    rounds: Counter[str] = Counter()
+    demos = 0
+    while rounds.total() < ROUNDS:
+        if demos % DEMOS_OF_A_STACK == 0:
+            directory, endpoints = warm_stack()
+            targets = [Target(directory, service) for service in SERVICES]
+        rounds += await demo_under_fire(endpoints, directory, targets, FOUNDERS, f"{seed}/{demos}")
+        demos += 1
+        print(f"{rounds.total()} rounds in {demos} demos", flush=True)
+    points = {f"{service} {point}": rounds[f"{service} {point}"] for service, point in PAIRS}
+    missed = sorted(name for name, count in points.items() if not count)
+    outcome = f"all holds after each of {demos} demos with {FOUNDERS} founders"
+    keep(Result("`kill -9` at a fault point", "every service", rounds.total(), outcome, seed, points))
+    assert missed == []
