@@ -17,6 +17,7 @@ from deploy.local import processes, state
 from deploy.local.state import PartState
 from shared.testing.fault_points import DIRECTORY, FIRED, FaultPoint, read
 from tests.faults.schedule import Action, Fault, faults_of, points_of, words
+from tests.faults.warm import SECOND, second
 
 LOOK_SECONDS = 0.05
 IDLE_SECONDS = 1.0
@@ -43,15 +44,16 @@ class Journal:
 
 
 class Target:
-    """One service of a stack, or a second worker of one: `directory` is what it has as its own."""
+    """One service of a stack, or the second worker of one."""
 
-    def __init__(self, directory: Path, service: str, part: str | None = None) -> None:
+    def __init__(self, directory: Path, service: str, *, is_second: bool = False) -> None:
+        own = directory / SECOND if is_second else directory
         self._directory = directory
-        self._file = directory / DIRECTORY / service
-        self._file.parent.mkdir(exist_ok=True)
-        self._part = part or service
+        self._file = own / DIRECTORY / service
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._part = second(service) if is_second else service
         self.service = service
-        self.journal = Journal(directory, service)
+        self.journal = Journal(own, service)
 
     def running(self) -> PartState | None:
         """The service's process, if it is up and ready."""

@@ -1,11 +1,13 @@
 """A stack whose services are born by `fork` from one process that has imported everything: a life costs 0.2 s, not 3.
 
 `python -m tests.faults.warm DIR` is the supervisor, and all else is as it always is: each service is a process of its
-own that serves HTTP and works, is killed like any other, and is started again by the supervisor.
+own that serves HTTP and works, is killed like any other, and is started again by the supervisor. `Arrangement` says
+what a test wants to be otherwise: proxies before the services, and a second worker of each.
 """
 
 import asyncio
 import ctypes
+import dataclasses
 import importlib
 import os
 import signal
@@ -18,24 +20,50 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import cast
 
+import msgspec
+from msgspec.structs import replace
+
 from deploy.local import parts, plan, processes, settings, stack, state, supervisor
 from deploy.local.endpoints import Endpoints
 from deploy.local.leash import PR_SET_PDEATHSIG
-from deploy.local.plan import StackOptions
+from deploy.local.plan import Plan, StackOptions
 from deploy.local.processes import Program
 from deploy.local.settings import SERVICES
+from deploy.local.tokens import SandboxIssuer
 
 FORKING = get_context("forkserver")
 PRELOADED = ["uvloop", "httptools", "uvicorn.protocols.http.httptools_impl", "aiokafka", "deploy.local.supervisor"]
 
+FILE = "arrangement.json"
+SECOND = "second"
+"""The directory, in the stack's, that the second workers have as their own."""
+APART = 50
+"""How far the ports of second workers are from those of the first."""
+
 start_otherwise = processes.start
+plan_otherwise = plan.make_plan
 
 
-def up(directory: Path, options: StackOptions) -> Endpoints:
+class Arrangement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a test wants to be otherwise than in every stack."""
+
+    proxies: dict[str, int] = {}
+    """The ports at which services are reached, by each other and by everybody, where that is a proxy."""
+    seconds: tuple[str, ...] = ()
+    """Services that run twice, on the same database and topics."""
+
+
+def second(service: str) -> str:
+    """The name of the part that is the second worker of a service."""
+    return f"{service}.{SECOND}"
+
+
+def up(directory: Path, options: StackOptions, arrangement: Arrangement | None = None) -> Endpoints:
     """As `stack.up`, with warm services; nothing may run in `directory` yet."""
     directory = directory.resolve()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     plan.write_options(options, directory)
+    (directory / FILE).write_bytes(msgspec.json.encode(arrangement or Arrangement()))
     (directory / "logs").mkdir(exist_ok=True)
     with (directory / "logs" / "supervisor.log").open("ab") as output:
         command = [sys.executable, "-m", "tests.faults.warm", str(directory)]
@@ -46,6 +74,48 @@ def up(directory: Path, options: StackOptions) -> Endpoints:
         time.sleep(0.05)
     starter.returncode = starter.poll() or 0  # it lives on; do not warn that we leave it
     return stack.up(directory, options)
+
+
+def arrangement_of(directory: Path) -> Arrangement:
+    return msgspec.json.decode((directory / FILE).read_bytes(), type=Arrangement)
+
+
+def make_plan(directory: Path, options: StackOptions, issuer: SandboxIssuer) -> Plan:
+    """The plan of every stack, with services reached through their proxies."""
+    made = plan_otherwise(directory, options, issuer)
+    proxied = {name: f"http://127.0.0.1:{port}" for name, port in arrangement_of(directory).proxies.items()}
+    return dataclasses.replace(made, settings=replace(made.settings, services={**made.settings.services, **proxied}))
+
+
+class WarmSupervisor(supervisor.Supervisor):
+    """Starts second workers as well."""
+
+    async def _start_services(self, plan: Plan) -> None:
+        await super()._start_services(plan)
+        own = self.directory / SECOND
+        addresses = {name: plan.settings.address(name) for name in SERVICES}
+        listen = {name: f"{host}:{port + APART}" for name, (host, port) in addresses.items()}
+        seconds = replace(plan.settings, directory=str(own), listen=listen)
+        own.mkdir(exist_ok=True)
+        settings.write(seconds, own / settings.FILE)
+        wanted = arrangement_of(self.directory).seconds
+        await asyncio.gather(*(self._second(name, listen[name]).start() for name in wanted))
+
+    def _second(self, name: str, address: str) -> parts.Part:
+        program = Program(
+            name=name,
+            argv=(),
+            log=self._log(second(name)),
+            env={settings.DIRECTORY_VARIABLE: str(self.directory / SECOND)},
+        )
+
+        async def as_before() -> Program:
+            return program
+
+        async def until_ready(process: Process) -> None:
+            await supervisor._until_answers(f"http://{address}/readyz", process, program.log)
+
+        return self._part(second(name), f"http://{address}", as_before, until_ready)
 
 
 class Forked:
@@ -102,6 +172,8 @@ async def start(program: Program) -> Process:
 def main() -> None:
     FORKING.set_forkserver_preload([*PRELOADED, *(f"services.{name}.wiring" for name in SERVICES)])
     processes.start = start
+    supervisor.make_plan = make_plan  # type: ignore[attr-defined]
+    supervisor.Supervisor = WarmSupervisor  # type: ignore[misc]
     parts.STEADY_AFTER = 0.0  # its lives are meant to be short: no pauses that grow
     supervisor.main()
 
