@@ -17,13 +17,13 @@ from deploy.local import processes, state
 from deploy.local.state import PartState
 from shared.testing.fault_points import DIRECTORY, FIRED, FaultPoint, read
 from tests.faults.schedule import Action, Fault, faults_of, points_of, words
-from tests.faults.warm import SECOND, second
+from tests.faults.warm import LEASE, SECOND, second
 
 LOOK_SECONDS = 0.05
 IDLE_SECONDS = 1.0
 """A service that did not get to the rarest points by then has no such work now: it is fired at wherever it gets."""
 PATIENCE = 30.0
-FROZEN_SECONDS = 4.0
+FROZEN_SECONDS = 3 * LEASE.total_seconds()
 """Longer than a lease lasts."""
 
 
@@ -102,10 +102,10 @@ class Fire:
                 await self._fires(self._points, PATIENCE)
 
     def _rarest(self) -> list[FaultPoint]:
-        """The half of the points at which the fewest faults have fired."""
+        """The quarter of the points at which the fewest faults have fired."""
         fired = Counter(fault.point for fault in self._target.journal.read())
         shuffled = self._chance.sample(self._points, len(self._points))
-        return sorted(shuffled, key=lambda point: fired[point])[: (len(shuffled) + 1) // 2]
+        return sorted(shuffled, key=lambda point: fired[point])[: (len(shuffled) + 3) // 4]
 
     async def _fires(self, points: Sequence[FaultPoint], seconds: float) -> bool:
         """Arm a fault at each of these points; whether one fired before the service had been up for so long."""

@@ -16,6 +16,7 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import Mapping
+from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from typing import cast
@@ -30,6 +31,7 @@ from deploy.local.plan import Plan, StackOptions
 from deploy.local.processes import Program
 from deploy.local.settings import SERVICES
 from deploy.local.tokens import SandboxIssuer
+from shared.eventstore import lease
 
 FORKING = get_context("forkserver")
 PRELOADED = ["uvloop", "httptools", "uvicorn.protocols.http.httptools_impl", "aiokafka", "deploy.local.supervisor"]
@@ -39,6 +41,8 @@ SECOND = "second"
 """The directory, in the stack's, that the second workers have as their own."""
 APART = 50
 """How far the ports of second workers are from those of the first."""
+
+LEASE = timedelta(seconds=1)
 
 start_otherwise = processes.start
 plan_otherwise = plan.make_plan
@@ -153,7 +157,8 @@ class Forked:
 
 
 def live(service: str, environment: Mapping[str, str], output: str, supervised_by: int) -> None:
-    """One life of a service: what `huchuang serve` does."""
+    """One life of a service: what `huchuang serve` does, with leases that last a second, as every kill leaves one."""
+    lease.TTL = LEASE
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
     os.setsid()
     log = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
