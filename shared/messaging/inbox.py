@@ -6,10 +6,12 @@ its stream park behind it, so their order holds and nobody else waits.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
+from shared.eventstore.record import parse
 from shared.messaging.bookmarks import Bookmarks
 from shared.messaging.topics import Delivered
 from shared.telemetry.errors import describe
@@ -24,6 +26,14 @@ class CannotHandle(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Retried(NamedTuple):
+    """How many parked messages of a stream were served, how many are left, and why the first of these is."""
+
+    served: int
+    left: int
+    reason: str | None
 
 
 class Inbox(Bookmarks):
@@ -85,6 +95,53 @@ class Inbox(Bookmarks):
             for fresh in await self._fresh(connection, [item]):
                 await self._park_row(connection, fresh, reason)
 
+    async def retry(self, stream: str) -> Retried:
+        """Serve what is parked of a stream, in its order, until one message cannot be handled again.
+
+        Meanwhile `take` waits for the stream's rows, so that nothing new overtakes them and nothing parks behind none.
+        """
+        served = 0
+        while (reason := await self._retry_first(stream)) is None:
+            served += 1
+        left: int = await self._pool.fetchval(
+            "select count(*) from parked where consumer = $1 and stream = $2 and dropped_at is null",
+            *(self._consumer, stream),
+        )
+        return Retried(served, left, reason or None)
+
+    async def _retry_first(self, stream: str) -> str | None:
+        """Serve the first parked message of a stream: None when that went well, else why not; empty: there is none."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(
+                "select id, source, position, record from parked"
+                " where consumer = $1 and stream = $2 and dropped_at is null order by id limit 1 for update",
+                *(self._consumer, stream),
+            )
+            if row is None:
+                return ""
+            reason = await self._served(connection, row)
+            if reason is None:
+                await connection.execute("delete from parked where id = $1", row["id"])
+            else:
+                await connection.execute(
+                    "update parked set attempts = attempts + 1, reason = $2 where id = $1", row["id"], reason
+                )
+            return reason
+
+    async def _served(self, connection: asyncpg.Connection, row: asyncpg.Record) -> str | None:
+        if row["position"] is None:
+            return "无法读取的消息不能重试，只能丢弃"
+        item = Delivered(row["source"], row["position"], parse(row["record"]), row["record"])
+        try:
+            async with connection.transaction():
+                await self._effect(connection, [item])
+                reached(FaultPoint.RETRY_MADE)
+        except CannotHandle as error:
+            return error.reason
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            return describe(error)
+        return None
+
     async def _park_row(self, connection: asyncpg.Connection, item: Delivered, reason: str) -> None:
         await connection.execute(
             "insert into parked (consumer, source, stream, log_id, position, record, reason)"
@@ -99,8 +156,10 @@ class Inbox(Bookmarks):
         )
 
     async def _streams_parked(self, connection: asyncpg.Connection, batch: Sequence[Delivered]) -> set[str]:
+        """Those of which something is parked; their rows are locked, so that a `retry` ends before or begins after."""
         rows = await connection.fetch(
-            "select distinct stream from parked where consumer = $1 and dropped_at is null and stream = any ($2)",
+            "select stream from parked where consumer = $1 and dropped_at is null and stream = any ($2)"
+            " order by id for update",
             self._consumer,
             [item.record.stream for item in batch],
         )

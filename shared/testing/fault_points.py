@@ -48,6 +48,8 @@ class FaultPoint(StrEnum):
     """The effect is written, the transaction is still open."""
     EFFECT_COMMITTED = "effect.committed"
     """Effect and note are committed, the offsets have not been noted."""
+    RETRY_MADE = "retry.made"
+    """A parked message has taken effect, in an open transaction."""
     FOLLOW_APPLIED = "follow.applied"
     """A projection has written a batch, the transaction with its checkpoint is still open."""
     FOLLOW_COMMITTED = "follow.committed"

@@ -11,6 +11,10 @@ from deploy.local import ports, stack
 from deploy.local.endpoints import Endpoints
 from deploy.local.plan import StackOptions
 from tests.faults import warm
+from tests.integration.conftest import dsn, keys, pool, postgres
+from tests.integration.messaging.conftest import bootstrap, diary, told
+
+__all__ = ["bootstrap", "diary", "dsn", "keys", "pool", "postgres", "told"]
 
 SEED = "HUCHUANG_FAULT_SEED"
 BASE = 25101

@@ -47,6 +47,7 @@ def points_of(service: str) -> list[FaultPoint]:
         "follow": bool(definition.listers or definition.processes),
         "receive": bool(definition.sources),
         "effect": bool(definition.sources),
+        "retry": False,  # nothing is parked in a demo
         "react": bool(definition.processes)
         and service != "registry",  # registry reacts to erasures, which a demo lacks
         "timer": service in TIMED,
