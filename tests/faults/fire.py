@@ -19,7 +19,7 @@ from shared.testing.fault_points import DIRECTORY, FIRED, FaultPoint, read
 from tests.faults.schedule import Action, Fault, faults_of, points_of, words
 from tests.faults.warm import LEASE, SECOND, second
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.1
 IDLE_SECONDS = 1.0
 """A service that did not get to the rarest points by then has no such work now: it is fired at wherever it gets."""
 PATIENCE = 30.0

@@ -5,9 +5,14 @@ docs/reliability.md of the results that are checked in beside this module.
 """
 
 import os
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+
+from deploy.local.settings import SERVICES
+from shared.testing.fault_points import FaultPoint
 
 VARIABLE = "HUCHUANG_FAULT_RESULTS"
 RESULTS = Path(__file__).with_name("results.jsonl")
@@ -16,12 +21,12 @@ PREFACE = """\
 # Reliability: what was done to the services, and what became of it
 
 Made by `python -m tests.faults.report` of what runs of `tests/faults` have left in `tests/faults/results.jsonl`; not
-written by hand. A *round* is one fault that fired. "All holds" means: every figure is the predicted one, and
-`huchuang verify --all` finds nothing, in a stack that has come to rest again. A seed makes the same choices again, in
-`HUCHUANG_FAULT_SEED`.
+written by hand. A *round* is one fault that was made, a *run* what was checked as a whole afterwards. "All holds"
+means: every figure is the one that the demo's roads predict, and `huchuang verify --all` finds nothing, in a stack that
+has come to rest. `HUCHUANG_FAULT_SEED` makes the choices of a run again.
 
-| fault | where | rounds | outcome | seed |
-|---|---|---|---|---|
+| fault | where | runs | rounds | outcome | seeds |
+|---|---|---|---|---|---|
 """
 
 
@@ -45,21 +50,31 @@ def keep(result: Result) -> None:
 
 
 def render(results: list[Result]) -> str:
-    """The document."""
-    newest = {(result.fault, result.where): result for result in results}
-    rows = [f"| {r.fault} | {r.where} | {r.rounds} | {r.outcome} | {r.seed} |" for r in newest.values()]
-    tables = [table for result in newest.values() if result.points for table in _points(result)]
+    """The document: runs of the same fault at the same place are one row."""
+    runs: dict[tuple[str, str, str], list[Result]] = {}
+    for result in results:
+        runs.setdefault((result.fault, result.where, result.outcome), []).append(result)
+    rows = [
+        f"| {fault} | {where} | {len(found)} | {sum(one.rounds for one in found)} | {outcome} |"
+        f" {', '.join(sorted({one.seed for one in found if one.seed}))} |"
+        for (fault, where, outcome), found in runs.items()
+    ]
+    tables: list[str] = []
+    for (fault, where, _), found in runs.items():
+        points = sum((Counter(one.points) for one in found), Counter[str]())
+        if points:
+            tables += _points(f"{fault}, {where}", points)
     return PREFACE + "\n".join([*rows, *tables]) + "\n"
 
 
-def _points(result: Result) -> list[str]:
-    services = sorted({name.partition(" ")[0] for name in result.points})
-    points = list(dict.fromkeys(name.partition(" ")[2] for name in result.points))
-    lines = ["", f"## {result.fault}, {result.where}: rounds by point", ""]
-    lines += ["| point | " + " | ".join(services) + " |", "|---|" + "---|" * len(services)]
-    for point in points:
-        counts = [str(result.points.get(f"{service} {point}", "")) for service in services]
-        lines.append(f"| {point} | " + " | ".join(counts) + " |")
+def _points(title: str, counts: Mapping[str, int]) -> list[str]:
+    """How many rounds each service saw at each point; empty where it never gets."""
+    there = [point for point in FaultPoint if any(name.endswith(f" {point}") for name in counts)]
+    lines = ["", f"## {title}: rounds by point", ""]
+    lines += ["| point | " + " | ".join(SERVICES) + " |", "|---" * (len(SERVICES) + 1) + "|"]
+    for point in there:
+        cells = (str(counts.get(f"{service} {point}", "")) for service in SERVICES)
+        lines.append(f"| `{point}` | {' | '.join(cells)} |")
     return lines
 
 
