@@ -2,8 +2,9 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -19,7 +20,11 @@ __all__ = ["bootstrap", "diary", "dsn", "keys", "pool", "postgres", "told"]
 SEED = "HUCHUANG_FAULT_SEED"
 BASE = 25101
 
-WarmStack = Callable[[], tuple[Path, Endpoints]]
+
+class WarmStack(Protocol):
+    """Starts an empty stack, in place of the one before; services named in `seconds` run twice."""
+
+    def __call__(self, *, seconds: tuple[str, ...] = ()) -> tuple[Path, Endpoints]: ...
 
 
 @pytest.fixture
@@ -35,12 +40,13 @@ def warm_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmStack]:
     """Starts an empty stack with warm services (`warm.py`); whatever is started is ended with the test."""
     started: list[Path] = []
 
-    def start() -> tuple[Path, Endpoints]:
+    def start(*, seconds: tuple[str, ...] = ()) -> tuple[Path, Endpoints]:
         while started:
             stack.down(started.pop())
         chosen = tmp_path_factory.mktemp("warm")
         started.append(chosen)
-        return chosen, warm.up(chosen, StackOptions(port_base=ports.find_base(BASE)))
+        options = StackOptions(port_base=ports.find_base(BASE))
+        return chosen, warm.up(chosen, options, warm.Arrangement(seconds=seconds))
 
     try:
         yield start
