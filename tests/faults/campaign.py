@@ -18,11 +18,20 @@ def fired(targets: Sequence[Target]) -> Counter[str]:
 
 
 async def demo_under_fire(
-    endpoints: Endpoints, directory: Path, targets: Sequence[Target], founders: int, seed: str, action: Action = "kill"
+    endpoints: Endpoints,
+    directory: Path,
+    targets: Sequence[Target],
+    founders: int,
+    seed: str,
+    action: Action = "kill",
+    most: int | None = None,
 ) -> Counter[str]:
-    """A whole demo while all of `targets` are under fire; returns what has fired. Afterwards everything holds."""
+    """A demo while all of `targets` are under fire, until about `most` faults have fired; returns what has.
+
+    Afterwards everything holds.
+    """
     before = fired(targets)
-    async with under_fire(targets, seed, action):
+    async with under_fire(targets, seed, action, most=most):
         outcome = await run_demo(endpoints, directory, founders)
     await holds(endpoints, directory, outcome)
     return fired(targets) - before

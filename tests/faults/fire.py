@@ -129,23 +129,49 @@ class Fire:
 
 @asynccontextmanager
 async def under_fire(
-    targets: Sequence[Target], seed: str, action: Action = "kill", only: Sequence[FaultPoint] = tuple(FaultPoint)
+    targets: Sequence[Target],
+    seed: str,
+    action: Action = "kill",
+    only: Sequence[FaultPoint] = tuple(FaultPoint),
+    most: int | None = None,
 ) -> AsyncIterator[None]:
-    """Keep every one of `targets` under fire while the block runs; nothing is armed any more afterwards."""
+    """Keep every one of `targets` under fire while the block runs, or until about `most` faults have fired.
+
+    Afterwards nothing is armed any more.
+    """
     print(f"seed {seed}")  # shown where the test fails
+    firing = asyncio.create_task(_fire(targets, seed, action, only, most))
+    try:
+        yield
+        if firing.done():
+            firing.result()
+    finally:
+        firing.cancel()
+        await asyncio.gather(firing, return_exceptions=True)
+
+
+async def _fire(
+    targets: Sequence[Target], seed: str, action: Action, only: Sequence[FaultPoint], most: int | None
+) -> None:
     keeping = []
     for target in targets:
         points = [point for point in points_of(target.service) if point in only]
         fire = Fire(target, points, action, random.Random(f"{seed}/{target.service}"))
         keeping.append(asyncio.create_task(fire.keep(), name=f"fire {target.service}"))
+    before = _fired(targets)
     try:
-        yield
-        for task in keeping:
-            if task.done():
+        while most is None or _fired(targets) < before + most:
+            done, _ = await asyncio.wait(keeping, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
                 task.result()
     finally:
         for task in keeping:
             task.cancel()
         await asyncio.gather(*keeping, return_exceptions=True)
         for target in targets:
+            target.send(signal.SIGCONT)
             await target.disarm()
+
+
+def _fired(targets: Sequence[Target]) -> int:
+    return sum(len(target.journal.read()) for target in targets)

@@ -1,4 +1,4 @@
-"""The disk of PostgreSQL is full, over and over: what cannot be kept is refused with 503, and is done when there is room.
+"""The disk of PostgreSQL is full, over and over: what cannot be kept is refused with 503, and done when there is room.
 
 The disk is a small one in memory, which needs root; without, this is skipped.
 """
