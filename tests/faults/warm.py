@@ -52,7 +52,7 @@ class Arrangement(msgspec.Struct, frozen=True, kw_only=True):
     """What a test wants to be otherwise than in every stack."""
 
     proxies: dict[str, int] = {}
-    """The ports at which services are reached, by each other and by everybody, where that is a proxy."""
+    """The ports at which all services are reached, by each other and by everybody; none: their own."""
     seconds: tuple[str, ...] = ()
     """Services that run twice, on the same database and topics."""
 
@@ -88,7 +88,16 @@ def make_plan(directory: Path, options: StackOptions, issuer: SandboxIssuer) -> 
     """The plan of every stack, with services reached through their proxies."""
     made = plan_otherwise(directory, options, issuer)
     proxied = {name: f"http://127.0.0.1:{port}" for name, port in arrangement_of(directory).proxies.items()}
-    return dataclasses.replace(made, settings=replace(made.settings, services={**made.settings.services, **proxied}))
+    if not proxied:
+        return made
+    registry = proxied["registry"]
+    reached = replace(
+        made.settings,
+        services=proxied,
+        authority=registry,
+        issuers=(settings.own_issuer(registry, registry), *made.settings.issuers[1:]),
+    )
+    return dataclasses.replace(made, settings=reached)
 
 
 class WarmSupervisor(supervisor.Supervisor):
