@@ -23,7 +23,7 @@ DEFAULT_DIRECTORY = Path(".huchuang")
 KEPT = (
     *("postgres", "postgres.new", "kafka", "data", "secrets", "keys", "logs", "bin"),
     *("stack.json", "state.json", "options.json", "endpoints.json", "migrations.json"),
-    *("traces", "demo.json", "demo.lock"),
+    *("traces", "demo.json", "demo.lock", "faults"),
 )
 """All that a stack leaves in its directory, and all that `fresh` deletes."""
 PAUSE = 0.05

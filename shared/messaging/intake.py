@@ -44,6 +44,12 @@ def keep(fact: Fact, key: str) -> Note:
     return Note(type(fact), key, lambda _: fact)
 
 
+def name_and_version(tag: str) -> tuple[str, int]:
+    """`subsidy.ClaimSubmitted.v2` is version 2 of `subsidy.ClaimSubmitted`; a tag without a version is its first."""
+    name, _, version = tag.rpartition(".v")
+    return (name, int(version)) if name and version.isdecimal() else (tag, 1)
+
+
 class Intake:
     """The effect of a consumer: facts, and reactions waiting for their processes, in one transaction."""
 
@@ -51,12 +57,23 @@ class Intake:
         self._listens = {item.tag: item for item in listens}
         self._decoders = {item.tag: msgspec.json.Decoder(item.event) for item in listens}
         self._reacts_to = frozenset(reacts_to)
+        self._newest: dict[str, int] = {}
+        for name, version in map(name_and_version, self.tags):
+            self._newest[name] = max(version, self._newest.get(name, 0))
 
     @property
     def tags(self) -> frozenset[str]:
         return frozenset(self._listens) | self._reacts_to
 
     async def effect(self, connection: asyncpg.Connection, batch: Sequence[Delivered]) -> None:
+        """Keep what is to be kept of these events. What we never listened to is no concern of ours.
+
+        Raises `CannotHandle` for a newer version of what we listen to: it waits for code that knows it.
+        """
+        for item in batch:
+            name, version = name_and_version(item.record.type)
+            if version > self._newest.get(name, version):
+                raise CannotHandle(f"{item.record.type} 比本服务所知的版本新，升级后请重试")
         noted = [(item, note) for item in batch for note in self._notes(item)]
         if noted:
             await _write_facts(connection, noted)

@@ -19,6 +19,7 @@ from shared.eventstore.lease import STANDBY_SECONDS, Lease
 from shared.eventstore.needs import IdempotencyKey
 from shared.eventstore.store import KeyReused
 from shared.telemetry.errors import describe
+from shared.testing.fault_points import FaultPoint, reached
 from shared.values.ids import new_id, uuid7
 
 LOOK_SECONDS = 0.5
@@ -62,6 +63,7 @@ class Progress:
         self._written_at = 0.0
 
     async def tell(self, done: int, total: int | None = None) -> None:
+        reached(FaultPoint.WORK_TOLD)
         now = asyncio.get_running_loop().time()
         if now - self._written_at >= LOOK_SECONDS:
             self._written_at = now
@@ -159,6 +161,7 @@ class Operations:
         except Exception as error:
             log.exception("operation_failed", operation=id, kind=kind, error=describe(error))
             outcome = Rejection(code="internal_error", detail="服务内部错误，已记录", status=500)
+        reached(FaultPoint.WORK_DONE)
         failed = isinstance(outcome, Rejection)
         await self._pool.execute(
             "update operation set status = $2, result = $3, problem = $4, finished_at = clock_timestamp(),"

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from shared.runtime.signing_routes import is_signed, signing_keys
 from shared.telemetry.logs import configure_logs
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.traces import configure_traces
-from shared.testing.fault_points import arm_from_environment
+from shared.testing.fault_points import DIRECTORY, arm_from_environment, arm_left_in
 from shared.web.app import add_operations, create_app
 from shared.web.caller import Verifier
 from shared.web.issuers import Issuer
@@ -87,11 +88,18 @@ def spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
+def obey_the_harness(file: Path) -> None:
+    """Arm the fault points that a harness has left for this service, now and whenever SIGUSR1 says there is more."""
+    arm_left_in(file)
+    signal.signal(signal.SIGUSR1, lambda *_: arm_left_in(file))
+
+
 def serve(definition: ServiceDefinition, settings: Settings, role: str) -> None:
     """Serve until SIGTERM or SIGINT. Errors at the start end the process with their trace in its log."""
     configure_logs(definition.name)
     if settings.profile == "local":
         arm_from_environment()
+        obey_the_harness(Path(settings.directory) / DIRECTORY / definition.name)
     provider = configure_traces(
         definition.name,
         Path(settings.directory) / "traces" / f"{definition.name}.jsonl",

@@ -2,7 +2,8 @@
 
 Each name is `what.where`: where a process stands when it reaches the line. A point that is not armed costs one look
 at an empty dictionary. Services arm points only in the local profile, from `HUCHUANG_FAULTS`, such as
-`sequence.written:kill:3` (kill this process the third time it gets there); several are separated by commas.
+`sequence.written:kill:3` (kill this process the third time it gets there); several are separated by commas. A harness
+that kills one life of a process after the other leaves such words in a file (`arm_left_in`).
 """
 
 import os
@@ -10,8 +11,13 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 
 VARIABLE = "HUCHUANG_FAULTS"
+DIRECTORY = "faults"
+"""Where, in a stack's directory, a harness leaves for each service what to arm, in a file of the service's name."""
+FIRED = ".fired"
+"""What the name of the file ends with in which a service notes, before it happens, each fault that fires."""
 
 
 class FaultPoint(StrEnum):
@@ -55,6 +61,10 @@ class FaultPoint(StrEnum):
     """The process has been woken, the timer is still there."""
     HEAD_SIGNED = "head.signed"
     """A head is signed, it is not kept yet."""
+    WORK_TOLD = "work.told"
+    """Long work has told how far it is: some of its items are done, others are not."""
+    WORK_DONE = "work.done"
+    """Long work is done, its result is not kept yet."""
 
 
 class Injected(Exception):
@@ -110,9 +120,42 @@ def armed(point: FaultPoint, action: Callable[[], None] = _fail, on: int = 1) ->
 
 def arm_from_environment() -> None:
     """Arm what `HUCHUANG_FAULTS` names. Raises ValueError for a point or an action that there is not."""
-    for item in filter(None, os.environ.get(VARIABLE, "").split(",")):
+    for point, action, on in read(os.environ.get(VARIABLE, "")):
+        arm(point, ACTIONS[action], on)
+
+
+def arm_left_in(file: Path) -> None:
+    """Arm, in place of all that is armed, what FILE names, and take the file away: it is for one process, once.
+
+    What fires is noted in FILE.fired first, a line each, so that whoever left it knows what became of it. Does nothing
+    when there is no such file. Raises ValueError for a point or an action that there is not.
+    """
+    taken = file.with_suffix(f".{os.getpid()}")
+    try:
+        file.rename(taken)
+    except FileNotFoundError:
+        return
+    words = taken.read_text()
+    taken.unlink()
+    _armed.clear()
+    for point, action, on in read(words):
+        arm(point, _noting(file.with_suffix(FIRED), point, action), on)
+
+
+def read(words: str) -> Iterator[tuple[FaultPoint, str, int]]:
+    """Point, action and count of each word such as `sequence.written:kill:3`. Raises ValueError."""
+    for item in filter(None, words.split(",")):
         name, _, rest = item.strip().partition(":")
         action, _, count = rest.partition(":")
         if action not in ACTIONS:
-            raise ValueError(f"{VARIABLE}: {item!r} names no action of {', '.join(ACTIONS)}")
-        arm(FaultPoint(name), ACTIONS[action], int(count or 1))
+            raise ValueError(f"{item!r} names no action of {', '.join(ACTIONS)}")
+        yield FaultPoint(name), action, int(count or 1)
+
+
+def _noting(journal: Path, point: FaultPoint, action: str) -> Callable[[], None]:
+    def act() -> None:
+        with journal.open("a") as lines:
+            lines.write(f"{point}:{action}:{os.getpid()}\n")
+        ACTIONS[action]()
+
+    return act

@@ -295,3 +295,20 @@ async def test_an_event_whose_beginning_was_never_heard_cannot_be_handled_and_do
     with pytest.raises(CannotHandle):
         await heard(table, delivered(2, "bank.Paid.v1", account="unheard", amount=1))
     assert table.facts == {}
+
+
+async def test_a_newer_version_of_what_we_listen_to_waits_for_code_that_knows_it() -> None:
+    table = Table()
+    with pytest.raises(CannotHandle, match="比本服务所知的版本新"):
+        await heard(table, delivered(2, "bank.Opened.v2", account="a", owner="o"))
+    with pytest.raises(CannotHandle, match="比本服务所知的版本新"):
+        await Intake(LISTENS, ["bank.Painted.v1", "bank.Painted.v2"]).effect(
+            cast(Any, table), [delivered(2, "bank.Painted.v3")]
+        )
+    assert table.facts == {}
+
+
+async def test_what_we_never_listened_to_is_no_concern_of_ours_whatever_its_version() -> None:
+    table = Table()
+    await heard(table, delivered(2, "bank.Demolished.v9"), delivered(3, "a tag of another kind"))
+    assert table.facts == {}

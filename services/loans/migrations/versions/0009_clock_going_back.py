@@ -1,0 +1,10 @@
+"""Leases and pauses do not outlast a clock that goes back."""
+
+from shared.eventstore.migrations import install_functions
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    install_functions()

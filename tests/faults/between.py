@@ -1,0 +1,107 @@
+"""A stack with a proxy between any two of its parts: before PostgreSQL, the broker and every service.
+
+PostgreSQL and the broker are started beside it, since a broker tells its clients the address to come back to.
+"""
+
+import asyncio
+import dataclasses
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from deploy.local import broker, ports, processes, stack
+from deploy.local.endpoints import Endpoints
+from deploy.local.plan import StackOptions
+from deploy.local.postgres import running_postgres
+from tests.faults import warm
+from tests.faults.proxy import HOST, NONE, FaultProxy, Trouble, proxied
+
+POSTGRES, BROKER = "postgres", "broker"
+TROUBLES = (
+    *(Trouble("delay", seconds) for seconds in (0.02, 0.2)),
+    *(Trouble("slow", rate) for rate in (20_000, 200_000)),
+    *(Trouble("cut"), Trouble("half-open")),
+)
+SECONDS = (0.5, 2.0, 5.0, 9.0)
+"""How long a trouble lasts; a lease lasts three, a request to the broker five."""
+PAUSE = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TroubledStack:
+    """A stack and the proxies in it, by the part that each stands before."""
+
+    directory: Path
+    endpoints: Endpoints
+    proxies: Mapping[str, FaultProxy]
+
+
+@asynccontextmanager
+async def troubled_stack(directory: Path, base: int) -> AsyncIterator[TroubledStack]:
+    """An empty stack with warm services, every part of it behind a proxy that makes no trouble yet."""
+    async with AsyncExitStack() as opened:
+        server = await opened.enter_async_context(running_postgres(directory / "server"))
+        before_postgres = await opened.enter_async_context(proxied(server.port))
+        before_broker = await opened.enter_async_context(running_broker(directory / "server"))
+        services = {
+            name: await opened.enter_async_context(proxied(port)) for name, port in ports.service_ports(base).items()
+        }
+        url = urlsplit(server.dsn())
+        address = f"{url.netloc.rpartition('@')[0]}@{HOST}:{before_postgres.port}"
+        options = StackOptions(
+            port_base=base,
+            postgres=urlunsplit(url._replace(netloc=address)),
+            broker=f"{HOST}:{before_broker.port}",
+        )
+        arrangement = warm.Arrangement(proxies={name: proxy.port for name, proxy in services.items()})
+        try:
+            endpoints = await asyncio.to_thread(warm.up, directory, options, arrangement)
+            proxies = {POSTGRES: before_postgres, BROKER: before_broker, **services}
+            yield TroubledStack(directory, endpoints, proxies)
+        finally:
+            await asyncio.to_thread(stack.down, directory)
+
+
+@asynccontextmanager
+async def running_broker(directory: Path) -> AsyncIterator[FaultProxy]:
+    """An empty broker that sends its clients to the proxy before it."""
+    port = ports.any_free()
+    async with proxied(port) as proxy:
+        program = broker.program(directory, port)
+        argv = list(program.argv)
+        argv[argv.index("--advertised-listener-url") + 1] = f"tcp://{HOST}:{proxy.port}"
+        program = dataclasses.replace(program, argv=tuple(argv))
+        process = await processes.start(program)
+        try:
+            await broker.wait_ready(port, process, program.log)
+            yield proxy
+        finally:
+            await processes.stop(process, program, patience=5)
+
+
+@asynccontextmanager
+async def in_trouble(proxies: Mapping[str, FaultProxy], seed: str) -> AsyncIterator[Counter[str]]:
+    """Trouble between one pair of parts after the other while the block runs; yields what was made, and where."""
+    made: Counter[str] = Counter()
+    chance = random.Random(seed)
+
+    async def trouble() -> None:
+        while True:
+            part, kind, seconds = chance.choice(sorted(proxies)), chance.choice(TROUBLES), chance.choice(SECONDS)
+            proxies[part].make(kind)
+            made[f"{part} {kind}"] += 1
+            await asyncio.sleep(seconds)
+            proxies[part].make(NONE)
+            await asyncio.sleep(chance.uniform(0, PAUSE))
+
+    troubling = asyncio.create_task(trouble())
+    try:
+        yield made
+    finally:
+        troubling.cancel()
+        await asyncio.gather(troubling, return_exceptions=True)
+        for proxy in proxies.values():
+            proxy.make(NONE)

@@ -1,0 +1,44 @@
+"""A demo in a stack under fire, and what must hold when both are over."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.local.client import Client
+from deploy.local.demo.run import Outcome, runs_of
+from deploy.local.endpoints import Endpoints
+from tests.e2e.stories import broken, predicted, run_demo
+from tests.faults.fire import Target, under_fire
+from tests.faults.schedule import Action
+
+
+def fired(targets: Sequence[Target]) -> Counter[str]:
+    """How often faults have fired, by service and point."""
+    return Counter(f"{fault.service} {fault.point}" for target in targets for fault in target.journal.read())
+
+
+async def demo_under_fire(
+    endpoints: Endpoints,
+    directory: Path,
+    targets: Sequence[Target],
+    founders: int,
+    seed: str,
+    action: Action = "kill",
+    most: int | None = None,
+) -> Counter[str]:
+    """A demo while all of `targets` are under fire, until about `most` faults have fired; returns what has.
+
+    Afterwards everything holds.
+    """
+    before = fired(targets)
+    async with under_fire(targets, seed, action, most=most):
+        outcome = await run_demo(endpoints, directory, founders)
+    await holds(endpoints, directory, outcome)
+    return fired(targets) - before
+
+
+async def holds(endpoints: Endpoints, directory: Path, outcome: Outcome) -> None:
+    """The figures are those that the city predicts, and `verify --all` finds nothing."""
+    assert outcome.figures == predicted(runs_of(directory)[outcome.run - 1].city())
+    async with Client(endpoints, f"faults/{outcome.run}") as client:
+        assert await broken(client, directory) == []

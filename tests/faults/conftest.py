@@ -1,0 +1,55 @@
+"""Stacks of a test's own, to be treated badly."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from deploy.local import ports, stack
+from deploy.local.endpoints import Endpoints
+from deploy.local.plan import StackOptions
+from tests.faults import warm
+from tests.integration.conftest import dsn, keys, pool, postgres
+from tests.integration.messaging.conftest import bootstrap, diary, told
+
+__all__ = ["bootstrap", "diary", "dsn", "keys", "pool", "postgres", "told"]
+
+SEED = "HUCHUANG_FAULT_SEED"
+BASE = 25101
+
+
+class WarmStack(Protocol):
+    """Starts an empty stack, in place of the one before; services named in `seconds` run twice."""
+
+    def __call__(self, *, seconds: tuple[str, ...] = ()) -> tuple[Path, Endpoints]: ...
+
+
+@pytest.fixture
+def seed() -> str:
+    """The seed of a test: that of `HUCHUANG_FAULT_SEED`, else a new one, which is shown where the test fails."""
+    chosen = os.environ.get(SEED) or secrets.token_hex(4)
+    print(f"{SEED}={chosen}")
+    return chosen
+
+
+@pytest.fixture
+def warm_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmStack]:
+    """Starts an empty stack with warm services (`warm.py`); whatever is started is ended with the test."""
+    started: list[Path] = []
+
+    def start(*, seconds: tuple[str, ...] = ()) -> tuple[Path, Endpoints]:
+        while started:
+            stack.down(started.pop())
+        chosen = tmp_path_factory.mktemp("warm")
+        started.append(chosen)
+        options = StackOptions(port_base=ports.find_base(BASE))
+        return chosen, warm.up(chosen, options, warm.Arrangement(seconds=seconds))
+
+    try:
+        yield start
+    finally:
+        for chosen in started:
+            stack.down(chosen)

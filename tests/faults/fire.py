@@ -1,0 +1,177 @@
+"""Services of a running stack under fire: each is made to do something to itself, over and over, while the stack works.
+
+What a service is to do next is left in a file, which it takes at its start, or when SIGUSR1 says so; it notes in a
+journal what has fired. A round is one line of a journal. See `shared/testing/fault_points.py`.
+"""
+
+import asyncio
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from deploy.local import processes, state
+from deploy.local.state import PartState
+from shared.testing.fault_points import DIRECTORY, FIRED, FaultPoint, read
+from tests.faults.schedule import Action, Fault, faults_of, points_of, words
+from tests.faults.warm import LEASE, SECOND, second
+
+LOOK_SECONDS = 0.1
+IDLE_SECONDS = 1.0
+"""A service that did not get to the rarest points by then has no such work now: it is fired at wherever it gets."""
+PATIENCE = 30.0
+FROZEN_SECONDS = 3 * LEASE.total_seconds()
+"""Longer than a lease lasts."""
+
+
+class Journal:
+    """What has fired in one service, as it notes it itself."""
+
+    def __init__(self, directory: Path, service: str) -> None:
+        self._path = (directory / DIRECTORY / service).with_suffix(FIRED)
+        self._service = service
+
+    def read(self) -> list[Fault]:
+        """Every fault that has fired, oldest first; its count is not noted, but the process it fired in."""
+        try:
+            lines = self._path.read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [Fault(self._service, *words) for line in lines for words in read(line)]
+
+
+class Target:
+    """One service of a stack, or the second worker of one."""
+
+    def __init__(self, directory: Path, service: str, *, is_second: bool = False) -> None:
+        own = directory / SECOND if is_second else directory
+        self._directory = directory
+        self._file = own / DIRECTORY / service
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._part = second(service) if is_second else service
+        self.service = service
+        self.journal = Journal(own, service)
+
+    def running(self) -> PartState | None:
+        """The service's process, if it is up and ready."""
+        stack = state.running(self._directory)
+        part = stack.parts.get(self._part) if stack is not None else None
+        return part if part is not None and part.ready and part.pid is not None else None
+
+    def leave(self, words: str) -> None:
+        """Leave what is to be armed in place of what is: at the next start, or when told to look."""
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(words)
+        fresh.replace(self._file)
+
+    def taken(self) -> bool:
+        return not self._file.exists()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process that is ready now, if any."""
+        part = self.running()
+        if part is not None and part.pid is not None and part.born is not None:
+            with suppress(ProcessLookupError):
+                if processes.is_running(part.pid, part.born):
+                    os.kill(part.pid, number)
+
+    async def disarm(self) -> None:
+        """Return when nothing is armed in the process that is ready."""
+        self.leave("")
+        while not self.taken():
+            self.send(signal.SIGUSR1)
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+class Fire:
+    """One service under fire."""
+
+    def __init__(self, target: Target, points: Sequence[FaultPoint], action: Action, chance: random.Random) -> None:
+        self._target = target
+        self._points = points
+        self._action = action
+        self._chance = chance
+
+    async def keep(self) -> None:
+        """Arm the next faults as soon as one has fired. Never returns."""
+        while True:
+            if not await self._fires(self._rarest(), IDLE_SECONDS):
+                await self._fires(self._points, PATIENCE)
+
+    def _rarest(self) -> list[FaultPoint]:
+        """The quarter of the points at which the fewest faults have fired."""
+        fired = Counter(fault.point for fault in self._target.journal.read())
+        shuffled = self._chance.sample(self._points, len(self._points))
+        return sorted(shuffled, key=lambda point: fired[point])[: (len(shuffled) + 3) // 4]
+
+    async def _fires(self, points: Sequence[FaultPoint], seconds: float) -> bool:
+        """Arm a fault at each of these points; whether one fired before the service had been up for so long."""
+        loop = asyncio.get_running_loop()
+        before = len(self._target.journal.read())
+        self._target.leave(words(faults_of(self._target.service, points, self._action, self._chance)))
+        armed_at: float | None = None
+        while len(self._target.journal.read()) == before:
+            if not self._target.taken():
+                self._target.send(signal.SIGUSR1)
+            elif armed_at is None:
+                armed_at = loop.time()
+            elif loop.time() > armed_at + seconds:
+                return False
+            await asyncio.sleep(LOOK_SECONDS)
+        if self._action == "stop":
+            await asyncio.sleep(FROZEN_SECONDS)
+            self._target.send(signal.SIGCONT)
+        return True
+
+
+@asynccontextmanager
+async def under_fire(
+    targets: Sequence[Target],
+    seed: str,
+    action: Action = "kill",
+    only: Sequence[FaultPoint] = tuple(FaultPoint),
+    most: int | None = None,
+) -> AsyncIterator[None]:
+    """Keep every one of `targets` under fire while the block runs, or until about `most` faults have fired.
+
+    Afterwards nothing is armed any more.
+    """
+    print(f"seed {seed}")  # shown where the test fails
+    firing = asyncio.create_task(_fire(targets, seed, action, only, most))
+    try:
+        yield
+        if firing.done():
+            firing.result()
+    finally:
+        firing.cancel()
+        await asyncio.gather(firing, return_exceptions=True)
+
+
+async def _fire(
+    targets: Sequence[Target], seed: str, action: Action, only: Sequence[FaultPoint], most: int | None
+) -> None:
+    keeping = []
+    for target in targets:
+        points = [point for point in points_of(target.service) if point in only]
+        fire = Fire(target, points, action, random.Random(f"{seed}/{target.service}"))
+        keeping.append(asyncio.create_task(fire.keep(), name=f"fire {target.service}"))
+    before = _fired(targets)
+    try:
+        while most is None or _fired(targets) < before + most:
+            done, _ = await asyncio.wait(keeping, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
+        for target in targets:
+            target.send(signal.SIGCONT)
+            await target.disarm()
+
+
+def _fired(targets: Sequence[Target]) -> int:
+    return sum(len(target.journal.read()) for target in targets)

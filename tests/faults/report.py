@@ -1,0 +1,90 @@
+"""What a run of the faults leaves: one line of results per test, and the document that is made of them.
+
+`HUCHUANG_FAULT_RESULTS=FILE pytest tests/faults` adds to FILE; `python -m tests.faults.report` makes
+docs/reliability.md of the results that are checked in beside this module.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from deploy.local.settings import SERVICES
+from shared.testing.fault_points import FaultPoint
+
+VARIABLE = "HUCHUANG_FAULT_RESULTS"
+RESULTS = Path(__file__).with_name("results.jsonl")
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
+PREFACE = """\
+# Reliability: what was done to the services, and what became of it
+
+Made by `python -m tests.faults.report` of what runs of `tests/faults` have left in `tests/faults/results.jsonl`; not
+written by hand. A *round* is one fault that was made, a *run* what was checked as a whole afterwards. "All holds"
+means: every figure is the one that the demo's roads predict, and `huchuang verify --all` finds nothing, in a stack that
+has come to rest. `HUCHUANG_FAULT_SEED` makes the choices of a run again.
+
+| fault | where | runs | rounds | outcome | seeds |
+|---|---|---|---|---|---|
+"""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What became of one kind of fault: how often it was made, and what was seen then."""
+
+    fault: str
+    where: str
+    rounds: int
+    outcome: str
+    seed: str
+    points: dict[str, int] = {}
+    """How many rounds each place saw, for a table of its own."""
+
+
+def keep(result: Result) -> None:
+    """Add a result to the file that `HUCHUANG_FAULT_RESULTS` names, if it names one."""
+    if (named := os.environ.get(VARIABLE)) is not None:
+        with Path(named).open("ab") as file:
+            file.write(msgspec.json.encode(result, order="deterministic") + b"\n")
+
+
+def render(results: list[Result]) -> str:
+    """The document: runs of the same fault at the same place are one row."""
+    runs: dict[tuple[str, str, str], list[Result]] = {}
+    for result in results:
+        runs.setdefault((result.fault, result.where, result.outcome), []).append(result)
+    rows = [
+        f"| {fault} | {where} | {len(found)} | {sum(one.rounds for one in found)} | {outcome} |"
+        f" {', '.join(sorted({one.seed for one in found if one.seed}))} |"
+        for (fault, where, outcome), found in runs.items()
+    ]
+    tables: list[str] = []
+    for (fault, where, _), found in runs.items():
+        points = sum((Counter(one.points) for one in found), Counter[str]())
+        if points:
+            tables += _points(f"{fault}, {where}", points)
+    return PREFACE + "\n".join([*rows, *tables]) + "\n"
+
+
+def _points(title: str, counts: Mapping[str, int]) -> list[str]:
+    """How many rounds each service saw at each point; empty where it never gets."""
+    there = [point for point in FaultPoint if any(name.endswith(f" {point}") for name in counts)]
+    lines = ["", f"## {title}: rounds by point", ""]
+    lines += ["| point | " + " | ".join(SERVICES) + " |", "|---" * (len(SERVICES) + 1) + "|"]
+    for point in there:
+        cells = (str(counts.get(f"{service} {point}", "")) for service in SERVICES)
+        lines.append(f"| `{point}` | {' | '.join(cells)} |")
+    return lines
+
+
+def read(path: Path = RESULTS) -> list[Result]:
+    return [msgspec.json.decode(line, type=Result) for line in path.read_bytes().splitlines()]
+
+
+def main() -> None:
+    DOCUMENT.write_text(render(read()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Two workers of every service on one database and topic: one is frozen, the other takes over, the first wakes."""
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from deploy.local.settings import SERVICES
+from tests.e2e.stories import run_demo
+from tests.faults.campaign import demo_under_fire, holds
+from tests.faults.conftest import WarmStack
+from tests.faults.fire import Target
+from tests.faults.report import Result, keep
+
+pytestmark = pytest.mark.stack
+
+FEWER = 8
+FOUNDERS = 12
+SOME = 40
+"""Rounds of a demo; it goes to its end undisturbed when it has had so many."""
+STAY_SECONDS = 1.0
+
+
+async def test_workers_frozen_past_their_leases_do_no_harm_when_they_wake(warm_stack: WarmStack, seed: str) -> None:
+    directory, endpoints = warm_stack(seconds=SERVICES)
+    targets = [Target(directory, service, is_second=second) for service in SERVICES for second in (False, True)]
+    rounds = await demo_under_fire(endpoints, directory, targets, FEWER, seed, "stop", most=SOME)
+    assert rounds.total() >= SOME
+    where = "either of two workers of every service"
+    keep(Result("frozen at a fault point, taken over, woken", where, rounds.total(), "all holds", seed, rounds))
+
+
+@asynccontextmanager
+async def coming_and_going(targets: Sequence[Target], chance: random.Random) -> AsyncIterator[list[int]]:
+    """Every second one of the targets is told to end, and is started again by its supervisor; yields how many were."""
+    ended = [0]
+
+    async def go() -> None:
+        while True:
+            await asyncio.sleep(STAY_SECONDS)
+            chance.choice(targets).send(signal.SIGTERM)
+            ended[0] += 1
+
+    going = asyncio.create_task(go())
+    try:
+        yield ended
+    finally:
+        going.cancel()
+        await asyncio.gather(going, return_exceptions=True)
+
+
+@pytest.mark.full
+async def test_workers_that_come_and_go_every_second_do_not_stop_the_work(warm_stack: WarmStack, seed: str) -> None:
+    directory, endpoints = warm_stack(seconds=SERVICES)
+    targets = [Target(directory, service, is_second=second) for service in SERVICES for second in (False, True)]
+    async with coming_and_going(targets, random.Random(seed)) as ended:
+        outcome = await run_demo(endpoints, directory, FOUNDERS)
+    await holds(endpoints, directory, outcome)
+    keep(Result("workers leaving and joining every second", "two of every service", ended[0], "all holds", seed))

@@ -1,0 +1,47 @@
+"""Every service killed with `kill -9` at every point that it gets to, while founders are trained, paid and listed."""
+
+import os
+from collections import Counter
+
+import pytest
+
+from deploy.local.settings import SERVICES
+from tests.faults.campaign import demo_under_fire
+from tests.faults.conftest import WarmStack
+from tests.faults.fire import Target
+from tests.faults.report import Result, keep
+from tests.faults.schedule import PAIRS
+
+pytestmark = pytest.mark.stack
+
+FOUNDERS = 12
+FEWER = 8
+SOME, MANY = 60, 300
+"""Rounds of a demo; it goes to its end undisturbed when it has had so many."""
+ROUNDS = int(os.environ.get("HUCHUANG_FAULT_ROUNDS", "1000"))
+DEMOS_OF_A_STACK = 4
+"""Each demo takes the clock to the next holiday; certificates of the year after have no policy."""
+
+
+async def test_services_killed_all_through_a_demo_change_no_figure(warm_stack: WarmStack, seed: str) -> None:
+    directory, endpoints = warm_stack()
+    targets = [Target(directory, service) for service in SERVICES]
+    rounds = await demo_under_fire(endpoints, directory, targets, FEWER, seed, most=SOME)
+    assert rounds.total() >= SOME
+    keep(Result("`kill -9` at a fault point", "every service", rounds.total(), "all holds", seed, rounds))
+
+
+@pytest.mark.full
+async def test_a_thousand_kills_at_every_point_change_no_figure(warm_stack: WarmStack, seed: str) -> None:
+    rounds: Counter[str] = Counter()
+    demos = 0
+    while rounds.total() < ROUNDS:
+        if demos % DEMOS_OF_A_STACK == 0:
+            directory, endpoints = warm_stack()
+            targets = [Target(directory, service) for service in SERVICES]
+        some = await demo_under_fire(endpoints, directory, targets, FOUNDERS, f"{seed}/{demos}", most=MANY)
+        keep(Result("`kill -9` at a fault point", "every service", some.total(), "all holds", seed, some))
+        rounds += some
+        demos += 1
+        print(f"{rounds.total()} rounds in {demos} demos", flush=True)
+    assert [pair for pair in PAIRS if not rounds["{} {}".format(*pair)]] == []

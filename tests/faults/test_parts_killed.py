@@ -1,0 +1,54 @@
+"""What the services stand on is killed over and over: PostgreSQL comes back as it was, the broker comes back empty."""
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.e2e.stories import run_demo
+from tests.faults.campaign import holds
+from tests.faults.conftest import WarmStack
+from tests.faults.fire import Target
+from tests.faults.report import Result, keep
+
+pytestmark = [pytest.mark.stack, pytest.mark.full]
+
+FOUNDERS = 12
+PAUSES = (2.0, 5.0, 9.0)
+"""Seconds from one death to the next."""
+
+
+@asynccontextmanager
+async def killed_again_and_again(part: Target, chance: random.Random) -> AsyncIterator[list[int]]:
+    """Kill a part whenever it is ready and some seconds have passed; yields how often."""
+    killed = [0]
+
+    async def kill() -> None:
+        while True:
+            await asyncio.sleep(chance.choice(PAUSES))
+            if part.running() is not None:
+                part.send(signal.SIGKILL)
+                killed[0] += 1
+
+    killing = asyncio.create_task(kill())
+    try:
+        yield killed
+    finally:
+        killing.cancel()
+        await asyncio.gather(killing, return_exceptions=True)
+        async with asyncio.timeout(60):
+            while part.running() is None:
+                await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("part", ["broker", "postgres"])
+async def test_a_part_killed_again_and_again_changes_no_figure(part: str, warm_stack: WarmStack, seed: str) -> None:
+    directory, endpoints = warm_stack()
+    async with killed_again_and_again(Target(directory, part), random.Random(seed)) as killed:
+        outcome = await run_demo(endpoints, directory, FOUNDERS)
+    assert killed[0] > 0
+    await holds(endpoints, directory, outcome)
+    keep(Result("`kill -9` again and again", part, killed[0], "all holds", seed))

@@ -1,0 +1,61 @@
+"""Delays, slowness, cut and half-open connections between any two parts, while a demo runs through them."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from deploy.local import ports
+from tests.e2e.stories import run_demo
+from tests.faults.between import BROKER, TROUBLES, in_trouble, troubled_stack
+from tests.faults.campaign import holds
+from tests.faults.conftest import BASE
+from tests.faults.proxy import Trouble
+from tests.faults.report import Result, keep
+
+pytestmark = pytest.mark.stack
+
+FEWER = 8
+FOUNDERS = 12
+DEMOS = 2
+AWAY_SECONDS = 120.0
+EVERYWHERE = "before PostgreSQL, the broker, each service"
+
+
+async def test_trouble_between_any_two_parts_changes_no_figure(tmp_path: Path, seed: str) -> None:
+    async with troubled_stack(tmp_path, ports.find_base(BASE)) as stack:
+        async with in_trouble(stack.proxies, seed) as made:
+            outcome = await run_demo(stack.endpoints, stack.directory, FEWER)
+        await holds(stack.endpoints, stack.directory, outcome)
+    assert made.total() > 0
+    print(f"{made.total()} rounds: {made}")
+
+
+@pytest.mark.full
+async def test_trouble_all_through_several_demos_changes_no_figure(tmp_path: Path, seed: str) -> None:
+    made: Counter[str] = Counter()
+    async with troubled_stack(tmp_path, ports.find_base(BASE)) as stack:
+        for demo in range(DEMOS):
+            async with in_trouble(stack.proxies, f"{seed}/{demo}") as some:
+                outcome = await run_demo(stack.endpoints, stack.directory, FOUNDERS)
+            await holds(stack.endpoints, stack.directory, outcome)
+            made += some
+    for trouble in TROUBLES:
+        rounds = sum(count for name, count in made.items() if name.endswith(f" {trouble}"))
+        keep(Result(f"connections: {trouble}", EVERYWHERE, rounds, "all holds", seed))
+
+
+@pytest.mark.full
+async def test_a_broker_that_is_away_for_minutes_changes_no_figure(tmp_path: Path, seed: str) -> None:
+    async with troubled_stack(tmp_path, ports.find_base(BASE)) as stack:
+        demo = asyncio.create_task(run_demo(stack.endpoints, stack.directory, FOUNDERS))
+        for kind in ("cut", "half-open"):
+            await asyncio.sleep(5)
+            stack.proxies[BROKER].make(Trouble(kind))
+            await asyncio.sleep(AWAY_SECONDS)
+            stack.proxies[BROKER].make(Trouble("none"))
+            if demo.done():
+                break
+        await holds(stack.endpoints, stack.directory, await demo)
+    keep(Result(f"broker away for {AWAY_SECONDS:.0f} s", "cut off, then half-open", 2, "all holds", seed))
