@@ -12,10 +12,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from deploy.local import broker, ports, processes, stack
+from deploy.local import ports, processes, stack
+from deploy.local.brokers import tansu
+from deploy.local.brokers.node import Node, wait_listening
 from deploy.local.endpoints import Endpoints
 from deploy.local.plan import StackOptions
 from deploy.local.postgres import running_postgres
+from deploy.local.processes import Program
 from tests.faults import warm
 from tests.faults.proxy import HOST, NONE, FaultProxy, Trouble, proxied
 
@@ -70,13 +73,17 @@ async def running_broker(directory: Path) -> AsyncIterator[FaultProxy]:
     """An empty broker that sends its clients to the proxy before it."""
     port = ports.any_free()
     async with proxied(port) as proxy:
-        program = broker.program(directory, port)
+        program = tansu.program(directory, port)
         argv = list(program.argv)
         argv[argv.index("--advertised-listener-url") + 1] = f"tcp://{HOST}:{proxy.port}"
         program = dataclasses.replace(program, argv=tuple(argv))
+
+        async def told() -> Program:
+            return program
+
         process = await processes.start(program)
         try:
-            await broker.wait_ready(port, process, program.log)
+            await wait_listening(Node(BROKER, port, told), process, program.log)
             yield proxy
         finally:
             await processes.stop(process, program, patience=5)
