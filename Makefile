@@ -2,6 +2,7 @@
 PYTHON ?= python3
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
 BIN := .venv/bin
+BESIDE := --numprocesses 2 --dist loadfile
 export UV_PYTHON_DOWNLOADS ?= never
 
 .DEFAULT_GOAL := help
@@ -22,10 +23,12 @@ lint: setup ## style, types, doors between the rooms
 	$(BIN)/lint-imports
 
 test: lint ## lint and the suite
-	$(BIN)/pytest -m "not full"
+	$(BIN)/pytest $(BESIDE) -m "not full" tests/unit tests/contract tests/integration
+	$(BIN)/pytest -m "not full" tests/conformance tests/faults tests/e2e
 
 test-full: lint ## lint and the suite with the slow volume and fault runs
-	$(BIN)/pytest
+	$(BIN)/pytest $(BESIDE) tests/unit tests/contract tests/integration
+	$(BIN)/pytest tests/conformance tests/faults tests/e2e
 
 clean: ## stop the stack, remove all that was made here, data included
 	@if [ -x $(BIN)/huchuang ]; then $(BIN)/huchuang down; fi

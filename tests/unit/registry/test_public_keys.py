@@ -19,7 +19,8 @@ def encoded(octets: bytes) -> str:
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
 
 
-ED25519 = {**OKPKey.generate_key("Ed25519").as_dict(private=False), "kid": "k1"}
+ED25519 = {"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+"""RFC 8037, appendix A.2."""
 P256 = {**ECKey.generate_key("P-256").as_dict(private=False), "kid": "k1"}
 SM2 = {
     "kty": "EC", "crv": "SM2", "kid": "k1",
