@@ -82,6 +82,7 @@ class Target:
         """Return when nothing is armed in the process that is ready."""
         self.leave("")
         while not self.taken():
+            self.send(signal.SIGCONT)  # it may have come to its point just now
             self.send(signal.SIGUSR1)
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -169,8 +170,8 @@ async def _fire(
             task.cancel()
         await asyncio.gather(*keeping, return_exceptions=True)
         for target in targets:
-            target.send(signal.SIGCONT)
             await target.disarm()
+            target.send(signal.SIGCONT)
 
 
 def _fired(targets: Sequence[Target]) -> int:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.stack
 
 FOUNDERS = 12
 FEWER = 8
-SOME, MANY = 60, 300
+SOME, MANY = 60, 150
 """Rounds of a demo; it goes to its end undisturbed when it has had so many."""
 ROUNDS = int(os.environ.get("HUCHUANG_FAULT_ROUNDS", "1000"))
 DEMOS_OF_A_STACK = 4

@@ -23,13 +23,19 @@ AWAY_SECONDS = 120.0
 EVERYWHERE = "before PostgreSQL, the broker, each service"
 
 
+def keep_all(made: Counter[str], seed: str) -> None:
+    assert made.total() > 0
+    for trouble in TROUBLES:
+        rounds = sum(count for name, count in made.items() if name.endswith(f" {trouble}"))
+        keep(Result(f"connections: {trouble}", EVERYWHERE, rounds, "all holds", seed))
+
+
 async def test_trouble_between_any_two_parts_changes_no_figure(tmp_path: Path, seed: str) -> None:
     async with troubled_stack(tmp_path, ports.find_base(BASE)) as stack:
         async with in_trouble(stack.proxies, seed) as made:
             outcome = await run_demo(stack.endpoints, stack.directory, FEWER)
         await holds(stack.endpoints, stack.directory, outcome)
-    assert made.total() > 0
-    print(f"{made.total()} rounds: {made}")
+    keep_all(made, seed)
 
 
 @pytest.mark.full
@@ -41,9 +47,7 @@ async def test_trouble_all_through_several_demos_changes_no_figure(tmp_path: Pat
                 outcome = await run_demo(stack.endpoints, stack.directory, FOUNDERS)
             await holds(stack.endpoints, stack.directory, outcome)
             made += some
-    for trouble in TROUBLES:
-        rounds = sum(count for name, count in made.items() if name.endswith(f" {trouble}"))
-        keep(Result(f"connections: {trouble}", EVERYWHERE, rounds, "all holds", seed))
+    keep_all(made, seed)
 
 
 @pytest.mark.full

@@ -38,6 +38,12 @@ def test_what_is_left_in_a_file_is_taken_once_in_place_of_what_is_armed_and_note
         reached(POINT)
     [line] = file.with_suffix(".fired").read_text().splitlines()
     assert line.startswith("append.decided:fail:")
-    file.write_text("")
-    arm_left_in(file)
+    reached(FaultPoint.PUBLISH_SENT)
+
+
+def test_an_empty_file_disarms(tmp_path: Path) -> None:
+    file = tmp_path / "service"
+    for words in ("publish.sent:fail", ""):
+        file.write_text(words)
+        arm_left_in(file)
     reached(FaultPoint.PUBLISH_SENT)
