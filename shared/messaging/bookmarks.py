@@ -37,12 +37,15 @@ class Bookmarks:
 
     async def park_unreadable(self, source: str, key: str, data: bytes, reason: str) -> None:
         """Put aside, once, something that is not even what its topic is for. No text of PostgreSQL holds a NUL."""
-        await self._pool.execute(
-            "insert into parked (consumer, source, stream, record, reason) select $1, $2, $3, $4, $5"
-            " where not exists (select from parked where consumer = $1 and reason = $5)",
-            self._consumer,
-            source,
-            key.replace("\0", "\ufffd"),
-            data,
-            reason,
-        )
+        async with self._pool.acquire() as connection, connection.transaction():
+            # One that was frozen past its lease may come upon it at the same moment as its successor.
+            await connection.execute("select pg_advisory_xact_lock(hashtext($1))", f"{self._consumer} {reason}")
+            await connection.execute(
+                "insert into parked (consumer, source, stream, record, reason) select $1, $2, $3, $4, $5"
+                " where not exists (select from parked where consumer = $1 and reason = $5)",
+                self._consumer,
+                source,
+                key.replace("\0", "\ufffd"),
+                data,
+                reason,
+            )
