@@ -127,8 +127,8 @@ def arm_from_environment() -> None:
 def arm_left_in(file: Path) -> None:
     """Arm, in place of all that is armed, what FILE names, and take the file away: it is for one process, once.
 
-    The first to fire is the only one. It is noted in FILE.fired before, a line for each file, so that whoever left it
-    knows what became of it. Does nothing when there is no such file. Raises ValueError for a point or an action that there is not.
+    The first to fire is the only one. It is noted in FILE.fired before, so that whoever left the file knows what became
+    of it. Does nothing when there is no such file. Raises ValueError for a point or an action that there is not.
     """
     taken = file.with_suffix(f".{os.getpid()}")
     try:

@@ -23,15 +23,15 @@ async def demo_under_fire(
     targets: Sequence[Target],
     founders: int,
     seed: str,
-    action: Action = "kill",
-    most: int | None = None,
+    action: Action,
+    each: int,
 ) -> Counter[str]:
-    """A demo while all of `targets` are under fire, until about `most` faults have fired; returns what has.
+    """A demo while all of `targets` are under fire, at most `each` times at each point; returns what has fired.
 
     Afterwards everything holds.
     """
     before = fired(targets)
-    async with under_fire(targets, seed, action, most=most):
+    async with under_fire(targets, seed, action, each):
         outcome = await run_demo(endpoints, directory, founders)
     await holds(endpoints, directory, outcome)
     return fired(targets) - before

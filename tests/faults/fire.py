@@ -88,25 +88,33 @@ class Target:
 
 
 class Fire:
-    """One service under fire."""
+    """One service under fire: at each of some points, at most `each` times."""
 
-    def __init__(self, target: Target, points: Sequence[FaultPoint], action: Action, chance: random.Random) -> None:
+    def __init__(
+        self, target: Target, points: Sequence[FaultPoint], action: Action, chance: random.Random, each: int
+    ) -> None:
         self._target = target
         self._points = points
         self._action = action
         self._chance = chance
+        self._each = each
+        self._before = self._counts()
 
     async def keep(self) -> None:
-        """Arm the next faults as soon as one has fired. Never returns."""
-        while True:
-            if not await self._fires(self._rarest(), IDLE_SECONDS):
-                await self._fires(self._points, PATIENCE)
+        """Arm the next faults as soon as one has fired, until every point has had its share."""
+        while points := self._rarest():
+            quarter = points[: (len(points) + 3) // 4]
+            if not await self._fires(quarter, IDLE_SECONDS):
+                await self._fires(points, PATIENCE)
+
+    def _counts(self) -> Counter[FaultPoint]:
+        return Counter(fault.point for fault in self._target.journal.read())
 
     def _rarest(self) -> list[FaultPoint]:
-        """The quarter of the points at which the fewest faults have fired."""
-        fired = Counter(fault.point for fault in self._target.journal.read())
+        """The points that have not had their share, first those at which the fewest faults have fired."""
+        fired = self._counts() - self._before
         shuffled = self._chance.sample(self._points, len(self._points))
-        return sorted(shuffled, key=lambda point: fired[point])[: (len(shuffled) + 3) // 4]
+        return sorted((point for point in shuffled if fired[point] < self._each), key=lambda point: fired[point])
 
     async def _fires(self, points: Sequence[FaultPoint], seconds: float) -> bool:
         """Arm a fault at each of these points; whether one fired before the service had been up for so long."""
@@ -129,41 +137,21 @@ class Fire:
 
 
 @asynccontextmanager
-async def under_fire(
-    targets: Sequence[Target],
-    seed: str,
-    action: Action = "kill",
-    only: Sequence[FaultPoint] = tuple(FaultPoint),
-    most: int | None = None,
-) -> AsyncIterator[None]:
-    """Keep every one of `targets` under fire while the block runs, or until about `most` faults have fired.
+async def under_fire(targets: Sequence[Target], seed: str, action: Action, each: int) -> AsyncIterator[None]:
+    """Keep every one of `targets` under fire while the block runs, at most `each` times at each point that it gets to.
 
     Afterwards nothing is armed any more.
     """
     print(f"seed {seed}")  # shown where the test fails
-    firing = asyncio.create_task(_fire(targets, seed, action, only, most))
+    fires = [
+        Fire(target, points_of(target.service), action, random.Random(f"{seed}/{target.service}"), each)
+        for target in targets
+    ]
+    keeping = [asyncio.create_task(fire.keep()) for fire in fires]
     try:
         yield
-        if firing.done():
-            firing.result()
-    finally:
-        firing.cancel()
-        await asyncio.gather(firing, return_exceptions=True)
-
-
-async def _fire(
-    targets: Sequence[Target], seed: str, action: Action, only: Sequence[FaultPoint], most: int | None
-) -> None:
-    keeping = []
-    for target in targets:
-        points = [point for point in points_of(target.service) if point in only]
-        fire = Fire(target, points, action, random.Random(f"{seed}/{target.service}"))
-        keeping.append(asyncio.create_task(fire.keep(), name=f"fire {target.service}"))
-    before = _fired(targets)
-    try:
-        while most is None or _fired(targets) < before + most:
-            done, _ = await asyncio.wait(keeping, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
+        for task in keeping:
+            if task.done():
                 task.result()
     finally:
         for task in keeping:
@@ -172,7 +160,3 @@ async def _fire(
         for target in targets:
             await target.disarm()
             target.send(signal.SIGCONT)
-
-
-def _fired(targets: Sequence[Target]) -> int:
-    return sum(len(target.journal.read()) for target in targets)

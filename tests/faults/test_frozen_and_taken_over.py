@@ -19,16 +19,17 @@ pytestmark = pytest.mark.stack
 
 FEWER = 8
 FOUNDERS = 12
-SOME = 40
-"""Rounds of a demo; it goes to its end undisturbed when it has had so many."""
+FEW = 1
+"""How often each worker is frozen at each point, as far as it gets there."""
+LEAST = 20
 STAY_SECONDS = 1.0
 
 
 async def test_workers_frozen_past_their_leases_do_no_harm_when_they_wake(warm_stack: WarmStack, seed: str) -> None:
     directory, endpoints = warm_stack(seconds=SERVICES)
     targets = [Target(directory, service, is_second=second) for service in SERVICES for second in (False, True)]
-    rounds = await demo_under_fire(endpoints, directory, targets, FEWER, seed, "stop", most=SOME)
-    assert rounds.total() >= SOME
+    rounds = await demo_under_fire(endpoints, directory, targets, FEWER, seed, "stop", FEW)
+    assert rounds.total() >= LEAST
     where = "either of two workers of every service"
     keep(Result("frozen at a fault point, taken over, woken", where, rounds.total(), "all holds", seed, rounds))
 
