@@ -3,14 +3,16 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from shared.messaging.broker import PARTITIONS
 from shared.messaging.consumer import Consumer
 from shared.messaging.inbox import CannotHandle, Inbox
+from shared.messaging.incarnation import marker_headers
 from shared.messaging.topics import Delivered, headers, topic_of
 from tests.faults.report import Result, keep
 from tests.integration.messaging.conftest import CONSUMER, POISON, SOURCE, Diary, Told
@@ -32,6 +34,12 @@ async def producing(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
     finally:
         await producer.stop()
+
+
+async def begin_topic(producer: AIOKafkaProducer) -> None:
+    """What a publisher does before anything else, so that everybody knows which life of the topic this is."""
+    for partition in range(PARTITIONS):
+        await producer.send_and_wait(TOPIC, b"", partition=partition, headers=marker_headers())
 
 
 async def send(producer: AIOKafkaProducer, item: Delivered) -> None:
@@ -64,7 +72,9 @@ async def test_doubled_late_reordered_and_unreadable_messages_take_effect_once_i
 
     first, second = (Consumer(pool, diary.inbox, [SOURCE], bootstrap) for _ in range(2))
     believes_that_it_leads(second)
-    async with at_work(first.run(), second.run()) as working, producing(bootstrap) as to:
+    async with producing(bootstrap) as to, AsyncExitStack() as later:
+        await begin_topic(to)
+        working = await later.enter_async_context(at_work(first.run(), second.run()))
         for item in mishandled(sent, chance):
             await send(to, item)
             if chance.random() < 0.05:
