@@ -15,7 +15,7 @@ from tests.faults.conftest import WarmStack
 from tests.faults.fire import Target
 from tests.faults.report import Result, keep
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.full]
 
 FEWER = 8
 FOUNDERS = 12
@@ -53,7 +53,6 @@ async def coming_and_going(targets: Sequence[Target], chance: random.Random) -> 
         await asyncio.gather(going, return_exceptions=True)
 
 
-@pytest.mark.full
 async def test_workers_that_come_and_go_every_second_do_not_stop_the_work(warm_stack: WarmStack, seed: str) -> None:
     directory, endpoints = warm_stack(seconds=SERVICES)
     targets = [Target(directory, service, is_second=second) for service in SERVICES for second in (False, True)]
