@@ -84,20 +84,9 @@ async def test_doubled_late_reordered_and_unreadable_messages_take_effect_once_i
     assert sorted(await diary.positions()) == list(range(1, EVENTS + 1))
     for stream in STREAMS:
         assert await diary.positions(stream) == [item.position for item in sent if item.record.stream == stream]
-    keep(
-        Result(
-            "messages doubled, late, reordered", "consumer", EVENTS + EVENTS // 3, "each effect once, in order", seed
-        )
-    )
-    keep(
-        Result(
-            "malformed messages",
-            "two consumers at once",
-            rubbish,
-            "each parked with where it stood; nobody waits",
-            seed,
-        )
-    )
+    rounds, where = EVENTS + EVENTS // 3, "two consumers at once"
+    keep(Result("messages doubled, late, reordered", where, rounds, "each takes effect once, in order", seed))
+    keep(Result("malformed messages", where, rubbish, "each parked with where it stood; nobody waits", seed))
 
 
 async def test_what_cannot_be_handled_holds_up_its_own_stream_until_it_is_tried_again(
