@@ -59,11 +59,11 @@ def render(results: list[Result]) -> str:
         f" {', '.join(sorted({one.seed for one in found if one.seed}))} |"
         for (fault, where, outcome), found in runs.items()
     ]
-    tables: list[str] = []
-    for (fault, where, _), found in runs.items():
-        points = sum((Counter(one.points) for one in found), Counter[str]())
-        if points:
-            tables += _points(f"{fault}, {where}", points)
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for one in results:
+        if one.points:
+            counts.setdefault((one.fault, one.where), Counter()).update(one.points)
+    tables = [line for (fault, where), found in counts.items() for line in _points(f"{fault}, {where}", found)]
     return PREFACE + "\n".join([*rows, *tables]) + "\n"
 
 
