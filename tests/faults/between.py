@@ -28,9 +28,9 @@ TROUBLES = (
     *(Trouble("slow", rate) for rate in (20_000, 200_000)),
     *(Trouble("cut"), Trouble("half-open")),
 )
-SECONDS = (0.5, 2.0, 5.0, 9.0)
+SECONDS = (0.3, 0.5, 1.0, 2.0, 5.0, 9.0)
 """How long a trouble lasts; a lease lasts three, a request to the broker five."""
-PAUSE = 2.0
+PAUSE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tests.faults.report import Result, keep
 pytestmark = [pytest.mark.stack, pytest.mark.full]
 
 FOUNDERS = 12
-PAUSES = (2.0, 5.0, 9.0)
+PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds from one death to the next."""
 
 
