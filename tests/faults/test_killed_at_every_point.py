@@ -20,8 +20,14 @@ FEW, MANY = 1, 3
 """How often each service is killed at each point in a demo, as far as it gets there."""
 LEAST = 50
 ROUNDS = int(os.environ.get("HUCHUANG_FAULT_ROUNDS", "1000"))
+MOST_DEMOS = 20
 DEMOS_OF_A_STACK = 4
 """Each demo takes the clock to the next holiday; certificates of the year after have no policy."""
+
+
+def missed(rounds: Counter[str]) -> list[str]:
+    """Where no service was killed that gets there in a demo."""
+    return [name for name in (f"{service} {point}" for service, point in PAIRS) if not rounds[name]]
 
 
 async def test_services_killed_all_through_a_demo_change_no_figure(warm_stack: WarmStack, seed: str) -> None:
@@ -36,7 +42,7 @@ async def test_services_killed_all_through_a_demo_change_no_figure(warm_stack: W
 async def test_a_thousand_kills_at_every_point_change_no_figure(warm_stack: WarmStack, seed: str) -> None:
     rounds: Counter[str] = Counter()
     demos = 0
-    while rounds.total() < ROUNDS:
+    while demos < MOST_DEMOS and (rounds.total() < ROUNDS or missed(rounds)):
         if demos % DEMOS_OF_A_STACK == 0:
             directory, endpoints = warm_stack()
             targets = [Target(directory, service) for service in SERVICES]
@@ -45,4 +51,5 @@ async def test_a_thousand_kills_at_every_point_change_no_figure(warm_stack: Warm
         rounds += some
         demos += 1
         print(f"{rounds.total()} rounds in {demos} demos", flush=True)
-    assert [pair for pair in PAIRS if not rounds["{} {}".format(*pair)]] == []
+    assert missed(rounds) == []
+    assert rounds.total() >= ROUNDS
