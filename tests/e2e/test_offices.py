@@ -247,6 +247,8 @@ WRITES = {
         "/v1/clients/{client_id}:request-resumption",
         "/v1/clients/{client_id}:resume",
         "/v1/clients/{client_id}:suspend",
+        "/v1/parked/{parked_id}:drop",
+        "/v1/parked/{parked_id}:retry",
         "/v1/projections/{projection}:rebuild",
         "/v1/sandbox/clock",
         "/v1/signing-keys:rotate",
