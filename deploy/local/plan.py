@@ -53,15 +53,17 @@ def read_options(directory: Path) -> StackOptions:
     return msgspec.json.decode((directory / OPTIONS_FILE).read_bytes(), type=StackOptions)
 
 
-def make_plan(directory: Path, options: StackOptions, issuer: tokens.SandboxIssuer) -> Plan:
-    """Choose the ports and put the settings together. Raises StackFailed."""
+def make_plan(
+    directory: Path, options: StackOptions, issuer: tokens.SandboxIssuer, free: ports.Free = ports.is_free
+) -> Plan:
+    """Choose ports that are `free` and put the settings together. Raises StackFailed."""
     before = _settings_of_last_time(directory)
-    base = _base(options, before)
+    base = _base(options, before, free)
     chosen = choice.broker_of(options.broker)
-    broker_ports = _broker_ports(before, base + len(SERVICES), chosen.ports_needed)
+    broker_ports = _broker_ports(before, base + len(SERVICES), chosen.ports_needed, free)
     postgres_port = None
     if options.postgres is None:
-        postgres_port = _port(_last_postgres_port(before), base + len(SERVICES) + 1, broker_ports)
+        postgres_port = _port(_last_postgres_port(before), base + len(SERVICES) + 1, broker_ports, free)
         admin = PostgresServer(directory, postgres_port, superuser_password(directory)).dsn()
     else:
         admin = options.postgres
@@ -71,7 +73,7 @@ def make_plan(directory: Path, options: StackOptions, issuer: tokens.SandboxIssu
     owned = {service: databases.name_of(service) for service in SERVICES}
     services = {service: f"http://{address}" for service, address in listen.items()}
     taken = broker_ports if postgres_port is None else (*broker_ports, postgres_port)
-    identity_port = _port(_last_identity_port(before), base + len(SERVICES) + 2, taken)
+    identity_port = _port(_last_identity_port(before), base + len(SERVICES) + 2, taken, free)
     identity = f"http://{ports.LOOPBACK}:{identity_port}"
     stack = StackSettings(
         profile="local",
@@ -107,28 +109,28 @@ def _settings_of_last_time(directory: Path) -> StackSettings | None:
         return None
 
 
-def _base(options: StackOptions, before: StackSettings | None) -> int:
+def _base(options: StackOptions, before: StackSettings | None, free: ports.Free) -> int:
     if options.port_base is not None:
-        return ports.find_base(options.port_base)
+        return ports.find_base(options.port_base, free)
     last = before.address("registry")[1] if before else ports.DEFAULT_BASE
-    free = all(ports.is_free(port) for port in ports.service_ports(last).values())
-    return last if free else ports.find_base()
+    still_free = all(free(port) for port in ports.service_ports(last).values())
+    return last if still_free else ports.find_base(free=free)
 
 
-def _port(last: int | None, start: int, taken: tuple[int, ...]) -> int:
-    if last is not None and last not in taken and last >= start and ports.is_free(last):
+def _port(last: int | None, start: int, taken: tuple[int, ...], free: ports.Free) -> int:
+    if last is not None and last not in taken and last >= start and free(last):
         return last
-    return ports.find_port(start, not_in=taken)
+    return ports.find_port(start, not_in=taken, free=free)
 
 
-def _broker_ports(before: StackSettings | None, first: int, needed: int) -> tuple[int, ...]:
+def _broker_ports(before: StackSettings | None, first: int, needed: int, free: ports.Free) -> tuple[int, ...]:
     """The first one, and, behind those of PostgreSQL and of the provider where people sign in, what more it takes."""
     addresses = [address.rpartition(":") for address in before.kafka.split(",")] if before else []
     lasts = [int(port) for host, _, port in addresses if host == ports.LOOPBACK]
     found: tuple[int, ...] = ()
     for place in range(needed):
         start = first if place == 0 else first + 2 + place
-        found += (_port(lasts[place] if place < len(lasts) else None, start, found),)
+        found += (_port(lasts[place] if place < len(lasts) else None, start, found, free),)
     return found
 
 

@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from deploy.local.failures import StackFailed
 from deploy.local.settings import SERVICES
@@ -11,6 +11,10 @@ DEFAULT_BASE = 8101
 LOOPBACK = "127.0.0.1"
 STEP = 100  # how far a stack moves on when a port is taken
 LAST = 32000  # below the ports that the system gives to outgoing connections
+
+
+Free = Callable[[int], bool]
+"""Whether a port may be chosen."""
 
 
 class NoFreePorts(StackFailed):
@@ -44,18 +48,50 @@ def service_ports(base: int) -> dict[str, int]:
     return {service: base + place for place, service in enumerate(SERVICES)}
 
 
-def find_base(preferred: int = DEFAULT_BASE) -> int:
+class Claims:
+    """The ports of one stack, from when they are chosen: nobody listens on them yet, or for a moment not any more.
+
+    Two stacks that begin together would choose the same ones, and each take the other's services for its own. A claim
+    is a name that only one process of the machine can hold, and goes with it.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, socket.socket] = {}
+
+    def take(self, port: int) -> bool:
+        """Claim a port on which we could listen now; False where somebody listens or has claimed it, ourselves too."""
+        if port in self._held or not is_free(port):
+            return False
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            claim.bind(f"\0huchuang/port/{port}")
+        except OSError as refused:
+            claim.close()
+            if refused.errno == errno.EADDRINUSE:
+                return False
+            raise
+        self._held[port] = claim
+        return True
+
+    def release(self) -> None:
+        """Give up all of them."""
+        held, self._held = self._held, {}
+        for claim in held.values():
+            claim.close()
+
+
+def find_base(preferred: int = DEFAULT_BASE, free: Free = is_free) -> int:
     """`preferred` when its six ports are free, else the next base of which all six are."""
     for base in range(preferred, LAST, STEP):
-        if all(is_free(port) for port in service_ports(base).values()):
+        if all(free(port) for port in service_ports(base).values()):
             return base
     raise NoFreePorts(f"no six free ports in a row from {preferred} on (steps of {STEP})")
 
 
-def find_port(start: int, *, not_in: Iterable[int] = ()) -> int:
+def find_port(start: int, *, not_in: Iterable[int] = (), free: Free = is_free) -> int:
     """The first free port from `start` on."""
     taken = set(not_in)
     for port in range(start, LAST):
-        if port not in taken and is_free(port):
+        if port not in taken and free(port):
             return port
     raise NoFreePorts(f"no free port between {start} and {LAST}")

@@ -25,6 +25,7 @@ from deploy.local.failures import StackFailed
 from deploy.local.onboarding import onboard
 from deploy.local.parts import Part
 from deploy.local.plan import Plan, StackOptions, make_plan, read_options
+from deploy.local.ports import Claims
 from deploy.local.processes import Program
 from deploy.local.settings import SERVICES
 from deploy.local.state import PartState, StackState
@@ -47,6 +48,7 @@ class Supervisor:
         pid = os.getpid()
         self.state = StackState(pid=pid, born=processes.born(pid) or 0.0, started_at=datetime.now(UTC))
         self._parts: list[Part] = []
+        self._claims = Claims()
 
     async def run(self) -> None:
         """Start everything and keep it running until cancelled. Raises what made that impossible, all stopped again."""
@@ -64,12 +66,13 @@ class Supervisor:
             if self.state.phase != "failed":
                 self._say("stopping")
             await self._stop()
+            self._claims.release()
             if self.state.phase != "failed":
                 self._say("stopped")
 
     async def _start(self) -> None:
         issuer = SandboxIssuer(self.directory / "keys")
-        plan = make_plan(self.directory, self.options, issuer)
+        plan = make_plan(self.directory, self.options, issuer, self._claims.take)
         settings.write(plan.settings, self.directory / settings.FILE)
         if plan.postgres_port is not None:
             await self._start_postgres(plan.postgres_port, plan.admin)

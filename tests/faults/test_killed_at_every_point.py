@@ -30,7 +30,6 @@ def missed(rounds: Counter[str]) -> list[str]:
     return [name for name in (f"{service} {point}" for service, point in PAIRS) if not rounds[name]]
 
 
-@pytest.mark.full
 async def test_services_killed_all_through_a_demo_change_no_figure(warm_stack: WarmStack, seed: str) -> None:
     directory, endpoints = warm_stack()
     targets = [Target(directory, service) for service in SERVICES]

@@ -31,7 +31,6 @@ def keep_all(made: Counter[str], seed: str) -> None:
             keep(Result(f"connections: {trouble}", EVERYWHERE, rounds, "all holds", seed))
 
 
-@pytest.mark.full
 async def test_trouble_between_any_two_parts_changes_no_figure(tmp_path: Path, seed: str) -> None:
     async with troubled_stack(tmp_path, ports.find_base(BASE)) as stack:
         async with in_trouble(stack.proxies, seed) as made:

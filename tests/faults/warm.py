@@ -24,7 +24,7 @@ from typing import cast
 import msgspec
 from msgspec.structs import replace
 
-from deploy.local import parts, plan, processes, settings, stack, state, supervisor
+from deploy.local import parts, plan, ports, processes, settings, stack, state, supervisor
 from deploy.local.endpoints import Endpoints
 from deploy.local.leash import PR_SET_PDEATHSIG
 from deploy.local.plan import Plan, StackOptions
@@ -84,9 +84,9 @@ def arrangement_of(directory: Path) -> Arrangement:
     return msgspec.json.decode((directory / FILE).read_bytes(), type=Arrangement)
 
 
-def make_plan(directory: Path, options: StackOptions, issuer: SandboxIssuer) -> Plan:
+def make_plan(directory: Path, options: StackOptions, issuer: SandboxIssuer, free: ports.Free = ports.is_free) -> Plan:
     """The plan of every stack, with services reached through their proxies."""
-    made = plan_otherwise(directory, options, issuer)
+    made = plan_otherwise(directory, options, issuer, free)
     proxied = {name: f"http://127.0.0.1:{port}" for name, port in arrangement_of(directory).proxies.items()}
     if not proxied:
         return made

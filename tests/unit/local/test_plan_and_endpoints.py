@@ -2,11 +2,12 @@
 
 import json
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deploy.local import databases, endpoints, plan, ports, settings
+from deploy.local import databases, endpoints, plan, settings
 from deploy.local.brokers.choice import broker_of
 from deploy.local.commands.setup import from_environment
 from deploy.local.failures import StackFailed
@@ -14,17 +15,19 @@ from deploy.local.plan import StackOptions, make_plan
 from deploy.local.settings import SERVICES
 from deploy.local.tokens import SandboxIssuer
 
+TAKEN: set[int] = set()
+
 
 @pytest.fixture
-def all_free(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+def all_free() -> Iterator[set[int]]:
     """Every port is free but those in the set that this gives."""
-    taken: set[int] = set()
-    monkeypatch.setattr(ports, "is_free", lambda port: port not in taken)
-    return taken
+    yield TAKEN
+    TAKEN.clear()
 
 
 def planned(directory: Path, **options: object) -> plan.Plan:
-    made = make_plan(directory, StackOptions(**options), SandboxIssuer(directory / "keys"))  # type: ignore[arg-type]
+    chosen = StackOptions(**options)  # type: ignore[arg-type]
+    made = make_plan(directory, chosen, SandboxIssuer(directory / "keys"), lambda port: port not in TAKEN)
     settings.write(made.settings, directory / settings.FILE)
     return made
 

@@ -1,6 +1,8 @@
 """Which ports a stack takes."""
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -37,19 +39,45 @@ def test_services_stand_in_a_row_in_the_order_of_the_design() -> None:
 
 
 @pytest.mark.parametrize("place", range(len(SERVICES)))
-def test_one_taken_port_moves_the_whole_stack(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "is_free", lambda port: port != 8101 + place)
-    assert ports.find_base(8101) == 8101 + ports.STEP
+def test_one_taken_port_moves_the_whole_stack(place: int) -> None:
+    assert ports.find_base(8101, lambda port: port != 8101 + place) == 8101 + ports.STEP
 
 
-def test_a_search_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "is_free", lambda port: False)
+def test_a_search_without_end_is_refused() -> None:
     with pytest.raises(ports.NoFreePorts, match="8101"):
-        ports.find_base(8101)
+        ports.find_base(8101, lambda port: False)
     with pytest.raises(ports.NoFreePorts):
-        ports.find_port(8107)
+        ports.find_port(8107, free=lambda port: False)
 
 
-def test_a_port_chosen_for_another_part_is_not_chosen_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "is_free", lambda port: True)
-    assert ports.find_port(8107, not_in=[8107, 8108]) == 8109
+def test_a_port_chosen_for_another_part_is_not_chosen_again() -> None:
+    assert ports.find_port(8107, not_in=[8107, 8108], free=lambda port: True) == 8109
+
+
+def test_a_port_that_is_claimed_is_nobody_else_s_although_nobody_listens_on_it() -> None:
+    port, one, other = ports.any_free(), ports.Claims(), ports.Claims()
+    assert one.take(port)
+    assert ports.is_free(port)
+    assert not other.take(port)
+    assert not one.take(port), "it is chosen already"
+    one.release()
+    assert other.take(port)
+    other.release()
+
+
+def test_a_claim_goes_with_its_process() -> None:
+    port = ports.any_free()
+    program = f"from deploy.local.ports import Claims; mine = Claims(); print(mine.take({port}), flush=True); input()"
+    holder = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"True\n"
+    mine = ports.Claims()
+    assert not mine.take(port)
+    holder.kill()
+    holder.communicate()
+    assert mine.take(port)
+    mine.release()
+
+
+def test_what_somebody_listens_on_cannot_be_claimed(taken: int) -> None:
+    assert not ports.Claims().take(taken)
