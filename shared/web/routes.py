@@ -1,7 +1,7 @@
 """Routes that check their caller, and bodies that refuse what they do not know."""
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from shared.web.caller import PUBLIC, admit, admit_asking, allowed, caller_of
 from shared.web.issuers import KeysWanted
-from shared.web.query import Handle, given_once, single_names
+from shared.web.query import Handle, QueryNames, passes_others_over, query_names, with_query
 from shared.web.signing.declared import SIGNERS, demands_signature
 from shared.web.signing.guard import Guard
 from shared.web.step_up import ACR, MAX_AGE, check_step_up, needs_step_up
@@ -59,21 +59,23 @@ class GuardedRoute(APIRoute):
         self._signed = demands_signature(endpoint, patterns)
         if self._signed:
             extra["x-signed"] = [SIGNERS]
+        if passes_others_over(endpoint):
+            extra["x-unknown-parameters"] = "ignored"
         if needs_step_up(endpoint):
             extra["x-step-up"] = {"acr_values": ACR, "max_age": MAX_AGE}
         options["openapi_extra"] = extra
         options["responses"] = {**PROBLEMS, **(options.get("responses") or {})}
         self._direct = (
-            self._guarded(endpoint, endpoint, single_names(endpoint)) if _takes_the_request_alone(endpoint) else None
+            self._guarded(endpoint, endpoint, query_names(endpoint)) if _takes_the_request_alone(endpoint) else None
         )
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Handle:
-        names = single_names(self.endpoint, self.dependant)
+        names = query_names(self.endpoint, self.dependant)
         return self._direct or self._guarded(super().get_route_handler(), self.endpoint, names)
 
-    def _guarded(self, handle: Handle, endpoint: Callable[..., Any], single: Collection[str]) -> Handle:
-        handle = given_once(handle, single)
+    def _guarded(self, handle: Handle, endpoint: Callable[..., Any], names: QueryNames) -> Handle:
+        handle = with_query(handle, names)
         return _guarded(_exchanging(handle) if self._signed else handle, endpoint)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -21,11 +21,14 @@ from shared.web.caller import PUBLIC, Caller, allow
 from shared.web.command import store_of
 from shared.web.peers import PeerUnavailable
 from shared.web.problem import Problem
+from shared.web.query import others_passed_over
 from shared.web.routes import GuardedRoute
 
 log = structlog.get_logger(__name__)
 
 api = APIRouter(tags=["控制台"], route_class=GuardedRoute, include_in_schema=False)
+
+OF_LINKS = "a page: messengers add parameters of their own to links"
 
 PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -118,6 +121,7 @@ async def sign_in(request: Request) -> Response:
 
 @api.get("/console/signed-in", summary="从统一身份认证返回")
 @allow(PUBLIC)
+@others_passed_over("a client ignores what the provider adds: RFC 6749, section 4.1.2")
 async def signed_in(request: Request) -> Response:
     signing = _signing(request)
     try:
@@ -175,6 +179,7 @@ def _without_sign_in(response: Response) -> Response:
 
 @api.get("/console", summary="控制台")
 @allow(PUBLIC)
+@others_passed_over(OF_LINKS)
 async def overview(request: Request, claim: str | None = None) -> Response:
     if not await _signed_in(request):
         settings = request.app.state.settings
@@ -244,6 +249,7 @@ async def _proof(request: Request, found: History) -> Proof | None:
 
 @api.get("/console/claims/{claim_id}", summary="一个申请的时间线")
 @allow(PUBLIC)
+@others_passed_over(OF_LINKS)
 async def timeline(request: Request, claim_id: str) -> Response:
     if not await _signed_in(request):
         return RedirectResponse("/console", status_code=303)

@@ -22,6 +22,7 @@ from shared.web.answers import gives
 from shared.web.caller import PUBLIC, allow, caller_of
 from shared.web.command import store_of
 from shared.web.problem import Problem
+from shared.web.query import others_passed_over
 from shared.web.routes import router
 from shared.web.signing.rotation import DESCRIPTION, OPTIONAL, Published, Rotation
 
@@ -110,6 +111,7 @@ def signing_keys_of(request: Request) -> SigningKeys:
 
 @api.post(TOKEN_PATH, operation_id="issueToken", summary="换取访问令牌（private_key_jwt）", openapi_extra=DESCRIBED)
 @allow(PUBLIC)
+@others_passed_over("RFC 6749, section 3.2: parameters that are not known are ignored")
 @gives(Token, headers=("Cache-Control",))
 @gives(OAuthError, status=400)
 @gives(OAuthError, status=401, headers=("WWW-Authenticate",))

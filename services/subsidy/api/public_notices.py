@@ -24,6 +24,7 @@ from shared.values.personal import Sealed
 from shared.web.answers import gives
 from shared.web.caller import PUBLIC, allow
 from shared.web.command import store_of
+from shared.web.query import others_passed_over
 from shared.web.routes import GuardedRoute
 
 api = APIRouter(tags=["公示"], route_class=GuardedRoute)
@@ -60,6 +61,7 @@ CursorQuery = Annotated[str | None, Query(pattern=r"^ntc_[0-9a-f-]{36}$")]
 
 @api.get("/notices", summary="公示（面向公众，网页或 ?format=json）", operation_id="listPublicNotices")
 @allow(PUBLIC)
+@others_passed_over("a page: messengers add parameters of their own to links")
 @gives(PublicNotices, headers=("Cache-Control",))
 @gives(str, media_type="text/html", headers=("Cache-Control", "Content-Security-Policy"))
 async def public_notices(

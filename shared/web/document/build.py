@@ -206,19 +206,17 @@ class _Operation:
     def _refusals(self) -> list[int]:
         """The statuses that operations of its kind refuse with, and those that the endpoint adds."""
         said, has_body = self._declared, "requestBody" in self._given
-        statuses = {429, 500, 503, *said.refuses}
+        statuses = {422, 429, 500, 503, *said.refuses}
         if not self._public:
             statuses |= {401, 403}
         if "{" in self._route.path_format:
-            statuses |= {404, 422}
-        if has_body or self._given.get("parameters") or said.kind == "list":
-            statuses.add(422)
+            statuses.add(404)
         if has_body:
             statuses |= {400, 413}
         if said.kind == "list":
             statuses.add(400)
         if said.keyed:
-            statuses |= {400, 409, 422}
+            statuses |= {400, 409}
         if said.kind == "command":
             statuses |= {412, 413}
         return sorted(statuses)

@@ -1,4 +1,4 @@
-"""Query parameters: one value each, but for those that are lists."""
+"""Query parameters: those that are named, one value each, but for lists."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +13,7 @@ from shared.telemetry.metrics import Metrics
 from shared.web.answers import gives, lists
 from shared.web.app import create_app
 from shared.web.caller import PUBLIC, allow
+from shared.web.query import others_passed_over
 from shared.web.routes import router
 
 api = router("测试")
@@ -37,6 +38,14 @@ async def streams(stream: Annotated[list[str], Query()]) -> Response:
 @lists(int)
 async def listed(request: Request) -> Response:
     return Response("[]")
+
+
+@api.get("/page", summary="网页")
+@allow(PUBLIC)
+@others_passed_over("links are decorated")
+@gives(int)
+async def page(size: int = 1) -> Response:
+    return Response(str(size))
 
 
 @asynccontextmanager
@@ -67,13 +76,34 @@ async def test_a_parameter_with_one_value_is_refused_when_it_is_repeated(client:
     ("query", "answered"),
     [
         ("/sized?size=2", "2"),
-        ("/sized?size=2&other=3&other=4", "2"),
         ("/streams?stream=a&stream=b", "2"),
         ("/listed?limit=1&cursor=", "[]"),
+        ("/page?size=3&from=singlemessage&from=again", "3"),
     ],
 )
-async def test_lists_and_what_nobody_asked_for_may_be_repeated(
+async def test_lists_and_what_a_page_passes_over_may_be_repeated(
     client: httpx.AsyncClient, query: str, answered: str
 ) -> None:
     answer = await client.get(f"/v1{query}")
     assert (answer.status_code, answer.text) == (200, answered)
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("/sized?siz=2", "query:/siz"),
+        ("/sized?size=2&other=", "query:/other"),
+        ("/listed?limit=1&status=open", "query:/status"),
+        ("/streams?stream=a&a/b~c=1", "query:/a~1b~0c"),
+        ("/listed?" + "x" * 5000, "query:/" + "x" * 64),
+    ],
+)
+async def test_a_parameter_that_nobody_named_is_refused(client: httpx.AsyncClient, query: str, pointer: str) -> None:
+    answer = await client.get(f"/v1{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"pointer": pointer, "code": "unknown_parameter", "detail": "没有这个查询参数"}]
+
+
+def test_passing_parameters_over_needs_a_reason() -> None:
+    with pytest.raises(TypeError, match="listed"):
+        others_passed_over("")(listed)
