@@ -41,6 +41,11 @@ class SignedIn:
         self._kept: dict[str, tuple[float, str]] = {}
         self._asking = {name: asyncio.Lock() for name in NAMES}
 
+    def forget(self, name: str, token: str) -> None:
+        """Ask for a new token next time: this one is not taken any more, whatever its lifetime was said to be."""
+        if self._kept.get(name, (0.0, ""))[1] == token:
+            del self._kept[name]
+
     async def token(self, http: httpx.AsyncClient, name: str) -> str:
         """A token that is good for another minute. Raises httpx.TransportError when it is worth another try."""
         async with self._asking[name]:

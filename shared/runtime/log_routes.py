@@ -90,22 +90,39 @@ def _unknown(parameter: str, detail: str) -> Problem:
 def log_routes(parts: Parts) -> APIRouter:
     """The routes of one service's log. Where the service itself answers an address, its own answer stands."""
     router = APIRouter(prefix="/v1/log", tags=["日志与证明"], route_class=GuardedRoute)
+    for add in (_add_heads, _add_records, _add_evidence, _add_proofs):
+        add(router, parts)
+    own = {
+        route.path for theirs in parts.definition.routers for route in theirs.routes if isinstance(route, GuardedRoute)
+    }
+    router.routes[:] = [
+        route for route in router.routes if not isinstance(route, GuardedRoute) or route.path not in own
+    ]
+    return router
 
-    async def signed(tree_size: int | None) -> KeptHead:
-        """The signed head of a size, by default the newest."""
-        heads = Heads(parts.pool)
-        kept = await (heads.newest() if tree_size is None else heads.of_size(tree_size))
-        if kept is None and tree_size is None:
-            raise Problem(404, "not_found", "日志还没有签名")
-        if kept is None:
-            raise invalid_field("query:/tree_size", "not_signed", f"没有大小为 {tree_size} 的已签名日志头")
-        return kept
 
-    async def within(name: str, tree_size: int) -> None:
-        """Refuse a size which the log does not have yet."""
-        present = await LogTree(parts.pool).size()
-        if tree_size > present:
-            raise invalid_field(f"query:/{name}", "beyond_log", f"日志现有 {present} 个事件")
+async def _signed(parts: Parts, tree_size: int | None) -> KeptHead:
+    """The signed head of a size, by default the newest."""
+    heads = Heads(parts.pool)
+    kept = await (heads.newest() if tree_size is None else heads.of_size(tree_size))
+    if kept is None and tree_size is None:
+        raise Problem(404, "not_found", "日志还没有签名")
+    if kept is None:
+        raise invalid_field("query:/tree_size", "not_signed", f"没有大小为 {tree_size} 的已签名日志头")
+    return kept
+
+
+async def _size_or_newest(parts: Parts, name: str, tree_size: int | None) -> int:
+    """A size of the log, by default that of the newest signed head. Refuses one which the log does not have yet."""
+    if tree_size is None:
+        return (await _signed(parts, None)).tree_size
+    present = await LogTree(parts.pool).size()
+    if tree_size > present:
+        raise invalid_field(f"query:/{name}", "beyond_log", f"日志现有 {present} 个事件")
+    return tree_size
+
+
+def _add_heads(router: APIRouter, parts: Parts) -> None:
 
     @router.get("/key", summary="日志签名公钥")
     @allow(PUBLIC)
@@ -117,7 +134,7 @@ def log_routes(parts: Parts) -> APIRouter:
     @allow(PUBLIC)
     @gives(SignedHead, refuses=(404,))
     async def log_head() -> Response:
-        return Response((await signed(None)).json, media_type="application/json")
+        return Response((await _signed(parts, None)).json, media_type="application/json")
 
     @router.get("/heads", summary="已签名的日志头，从新到旧")
     @allow(PUBLIC)
@@ -138,6 +155,8 @@ def log_routes(parts: Parts) -> APIRouter:
             raise _unknown("tree_size", f"没有大小为 {tree_size} 的已签名日志头")
         return Response(kept.json, media_type="application/json")
 
+
+def _add_records(router: APIRouter, parts: Parts) -> None:
     @router.get("/records", summary="按位置读取日志")
     @allow(*INSIDE)
     @gives(Page[LogRecord])
@@ -157,11 +176,13 @@ def log_routes(parts: Parts) -> APIRouter:
         log_id = parts.reader.log_id
         return _records(Sequenced(row["position"], record_from_row(row, log_id), row["leaf_hash"]) for row in rows)
 
+
+def _add_evidence(router: APIRouter, parts: Parts) -> None:
     @router.get("/streams/{stream}/attestation", summary="事件流完整性的签名声明")
     @allow(*INSIDE)
     @gives(SignedAttestation)
     async def log_attestation(stream: str, tree_size: Size = None) -> Response:
-        kept = await signed(tree_size)
+        kept = await _signed(parts, tree_size)
         found = await Prover(parts.pool, parts.signer).attestation(stream, kept)
         if found is None:
             raise _unknown("stream", f"大小为 {kept.tree_size} 的日志没有这个事件流")
@@ -171,17 +192,15 @@ def log_routes(parts: Parts) -> APIRouter:
     @allow(*INSIDE)
     @gives(Evidence, refuses=(404,))
     async def log_proofs(stream: Streams, tree_size: Size = None) -> Response:
-        return _json(await Prover(parts.pool, parts.signer).evidence(stream, await signed(tree_size)))
+        return _json(await Prover(parts.pool, parts.signer).evidence(stream, await _signed(parts, tree_size)))
 
+
+def _add_proofs(router: APIRouter, parts: Parts) -> None:
     @router.get("/proofs/{position}", summary="包含性证明（RFC 9162），默认针对最新的已签名日志头")
     @allow(*INSIDE)
     @gives(InclusionProof)
     async def log_proof(position: Position, tree_size: Size = None) -> Response:
-        if tree_size is None:
-            size = (await signed(None)).tree_size
-        else:
-            await within("tree_size", tree_size)
-            size = tree_size
+        size = await _size_or_newest(parts, "tree_size", tree_size)
         if position > size:
             raise _unknown("position", f"大小为 {size} 的日志没有这个位置")
         [found] = await LogTree(parts.pool).inclusions([position], size)
@@ -200,11 +219,7 @@ def log_routes(parts: Parts) -> APIRouter:
     @allow(PUBLIC)
     @gives(ConsistencyProof, refuses=(404,))
     async def log_consistency(first: Annotated[int, Query(ge=1, le=LAST)], second: Size = None) -> Response:
-        if second is None:
-            size = (await signed(None)).tree_size
-        else:
-            await within("second", second)
-            size = second
+        size = await _size_or_newest(parts, "second", second)
         if first > size:
             raise invalid_field("query:/first", "beyond_second", f"不能大于 {size}")
         proof = await LogTree(parts.pool).consistency(first, size)
@@ -225,11 +240,3 @@ def log_routes(parts: Parts) -> APIRouter:
             peaks = extend(size, peaks, [row["leaf_hash"] for row in rows]).peaks
             size = until
         return _json(Roots(head["position"], root(head["peaks"]).hex(), root(peaks).hex()))
-
-    own = {
-        route.path for theirs in parts.definition.routers for route in theirs.routes if isinstance(route, GuardedRoute)
-    }
-    router.routes[:] = [
-        route for route in router.routes if not isinstance(route, GuardedRoute) or route.path not in own
-    ]
-    return router

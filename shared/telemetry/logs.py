@@ -1,16 +1,22 @@
-"""Logs: one JSON object a line on stdout. No personal data: log ids, types and codes only."""
+"""Logs: one JSON object a line on stdout. No personal data: log ids, types and codes only.
+
+A full disk takes lines away, and nothing else.
+"""
 
 import logging
-import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
 from shared.telemetry.errors import frames_only
+from shared.telemetry.lines import Lines
+
+STDOUT = 1
 
 
-def configure_logs(service: str) -> None:
+def configure_logs(service: str, descriptor: int = STDOUT) -> None:
     """JSON lines for structlog and for the libraries' own loggers."""
+    lines = Lines(descriptor)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -22,11 +28,11 @@ def configure_logs(service: str) -> None:
             frames_only,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, lines)),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],

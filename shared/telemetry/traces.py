@@ -1,7 +1,6 @@
 """Traces: one span per request and per batch, linked by the trace context that events carry."""
 
 import random
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
+from shared.telemetry.lines import Lines
+
 _KINDS = {"producer": SpanKind.PRODUCER, "consumer": SpanKind.CONSUMER}
 MAX_LINKS = 64
 _new_traces = 0.0
@@ -25,14 +26,11 @@ class JsonLinesExporter(SpanExporter):
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
-        self._lock = threading.Lock()
+        self._file = path.open("ab", buffering=0)
+        self._lines = Lines(self._file.fileno())
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        lines = b"".join(msgspec.json.encode(_described(span)) + b"\n" for span in spans)
-        with self._lock:
-            self._file.write(lines)
-            self._file.flush()
+        self._lines.write_bytes(b"".join(msgspec.json.encode(_described(span)) + b"\n" for span in spans))
         return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:

@@ -1,10 +1,22 @@
-"""The clock of the database's machine goes back by an hour: what was stored before lies an hour ahead of it."""
+"""Clocks that are set while all runs: that of the database's machine alone, and that of everything together."""
 
-from collections.abc import Sequence
+import asyncio
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import msgspec
+import pytest
 
+from deploy.local import ports, stack
+from deploy.local.client import Client
+from deploy.local.demo.run import Figures, runs_of
+from deploy.local.endpoints import Endpoints
+from deploy.local.plan import StackOptions
 from shared.eventstore.interruptions import AskLater
 from shared.eventstore.lease import Lease
 from shared.eventstore.process import Ask, Command, Process, Reaction, Reactor
@@ -12,10 +24,18 @@ from shared.eventstore.record import Record
 from shared.eventstore.store import Store
 from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
+from tests.e2e.stories import broken, predicted
+from tests.faults.conftest import BASE
+from tests.faults.machine_clock import MachineClock
 from tests.faults.report import Result, keep
 from tests.integration.eventstore.account import ACCOUNT
 from tests.integration.eventstore.commands import open_account
 from tests.integration.eventstore.test_reactions import queued
+
+FOUNDERS = 12
+STEPS = (-86_400, -3_600, -300, -30, 30, 300, 3_600)
+"""Seconds before and after the true time to which the clock is set."""
+PAUSE = 3.0
 
 
 async def test_a_lease_does_not_outlast_a_clock_that_goes_back(pool: asyncpg.Pool) -> None:
@@ -51,3 +71,63 @@ async def test_what_was_to_be_asked_again_soon_is_asked_soon_after_the_clock_wen
     await reactions.react()
     assert len(asked) == 2
     keep(Result("clock of the database back by 1 h", "questions to be asked again", 1, "asked again at once", ""))
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[MachineClock, Path, Endpoints]]:
+    """A stack on a machine whose clock can be set; so is every program that the test starts."""
+    tmp_path.chmod(0o755)  # PostgreSQL reads the clock too, and is not root
+    clock = MachineClock(tmp_path / "clock")
+    for name, value in clock.environment.items():
+        monkeypatch.setenv(name, value)
+    directory = tmp_path / "stack"
+    try:
+        yield clock, directory, stack.up(directory, StackOptions(port_base=ports.find_base(BASE)))
+    finally:
+        stack.down(directory)
+
+
+@asynccontextmanager
+async def set_again_and_again(clock: MachineClock, seed: str) -> AsyncIterator[list[int]]:
+    """Yields what it has been set to. Right again afterwards."""
+    chance, steps = random.Random(seed), list[int]()
+
+    async def go_on() -> None:
+        while True:
+            await asyncio.sleep(PAUSE)
+            steps.append(chance.choice(STEPS))
+            clock.step_to(steps[-1])
+
+    going = asyncio.create_task(go_on())
+    try:
+        yield steps
+    finally:
+        going.cancel()
+        await asyncio.gather(going, return_exceptions=True)
+        clock.step_to(0)
+
+
+async def demo(directory: Path) -> Figures:
+    """`huchuang demo`, as a program of that machine."""
+    command = (sys.executable, "-m", "deploy.local.cli", "demo", "--data", str(directory))
+    program = await asyncio.create_subprocess_exec(
+        *command, "--founders", str(FOUNDERS), "--json", stdout=asyncio.subprocess.PIPE, env=os.environ
+    )
+    said, _ = await program.communicate()
+    assert program.returncode == 0, said.decode()
+    return msgspec.json.decode(said.splitlines()[-1], type=Figures)
+
+
+@pytest.mark.stack
+@pytest.mark.full
+async def test_steps_of_the_machine_s_clock_change_no_figure(
+    machine: tuple[MachineClock, Path, Endpoints], seed: str
+) -> None:
+    clock, directory, endpoints = machine
+    async with set_again_and_again(clock, seed) as steps:
+        figures = await demo(directory)
+    assert figures == predicted(runs_of(directory)[-1].city())
+    async with Client(endpoints, "clock") as client:
+        assert await broken(client, directory) == []
+    assert steps
+    keep(Result("clock of the machine set", "by seconds to a day, both ways", len(steps), "all holds", seed))

@@ -1,4 +1,5 @@
-"""The disk of PostgreSQL is full, over and over: what cannot be kept is refused with 503, and done when there is room.
+"""Disks that are full. PostgreSQL's: what cannot be kept is refused with 503, and done when there is room.
+That of logs and traces: lines are lost, and nothing else.
 
 The disk is a small one in memory, which needs root; without, this is skipped.
 """
@@ -33,17 +34,20 @@ ROOM = 160 * 1024 * 1024
 """Bytes beside what the databases take at first."""
 FULL_SECONDS, FREE_SECONDS = 6.0, 6.0
 CHUNK = 4096
+"""Bytes of a block of the disk."""
 
 
 @contextmanager
-def small_disk(data: Path) -> Iterator[None]:
-    """Put a directory onto a disk of its own that has little room."""
+def small_disk(data: Path, room: int = ROOM) -> Iterator[None]:
+    """Put a directory onto a disk of its own that has room for so many bytes more."""
     owner = data.stat()
-    used = sum(file.stat().st_size for file in data.rglob("*") if file.is_file())
+    used = sum(-(-file.stat().st_size // CHUNK) * CHUNK for file in data.rglob("*") if file.is_file())
     before = data.with_name("before")
     data.rename(before)
     data.mkdir()
-    options = f"size={used + ROOM},uid={owner.st_uid},gid={owner.st_gid},mode=700"
+    options = f"size={used + room},uid={owner.st_uid},gid={owner.st_gid},mode=700"
+    if os.geteuid() != 0:
+        pytest.skip("a disk in memory cannot be mounted here")
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(data)], check=False)
     if mounted.returncode != 0:
         pytest.skip("a disk in memory cannot be mounted here")
@@ -55,15 +59,17 @@ def small_disk(data: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(data)], check=True)
 
 
+def fill(ballast: Path) -> None:
+    """Leave no block of its disk."""
+    with ballast.open("ab", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(CHUNK))
+
+
 @asynccontextmanager
 async def filled_again_and_again(disk: Path) -> AsyncIterator[list[int]]:
     """Fill the disk to its last block, and make room again after a while; yields how often."""
     ballast, filled = disk / "ballast", [0]
-
-    def fill() -> None:
-        with ballast.open("ab", buffering=0) as file, suppress(OSError):
-            while True:
-                file.write(bytes(CHUNK))
 
     async def go_on() -> None:
         while True:
@@ -72,7 +78,7 @@ async def filled_again_and_again(disk: Path) -> AsyncIterator[list[int]]:
             try:
                 async with asyncio.timeout(FULL_SECONDS):
                     while True:  # what PostgreSQL gives back is taken as well
-                        await asyncio.to_thread(fill)
+                        await asyncio.to_thread(fill, ballast)
                         await asyncio.sleep(0.05)
             except TimeoutError:
                 ballast.unlink()
@@ -111,8 +117,6 @@ async def registrations(endpoints: Endpoints, over: asyncio.Event) -> Counter[in
 async def test_a_full_disk_refuses_clearly_and_changes_no_figure(warm_stack: WarmStack, seed: str) -> None:
     directory, _ = warm_stack()
     stack.down(directory)
-    if os.geteuid() != 0:
-        pytest.skip("a disk in memory cannot be mounted here")
     with small_disk(directory / "postgres"):
         try:
             endpoints = warm.up(directory, StackOptions())
@@ -129,3 +133,17 @@ async def test_a_full_disk_refuses_clearly_and_changes_no_figure(warm_stack: War
     assert seen.keys() == {httpx.codes.CREATED, httpx.codes.SERVICE_UNAVAILABLE}
     outcome_told = "refused with 503, nothing half done, goes on when there is room; all holds"
     keep(Result("disk full for 6 s", "postgres", filled[0], outcome_told, seed))
+
+
+async def test_logs_and_traces_without_room_change_no_figure(warm_stack: WarmStack, seed: str) -> None:
+    directory, endpoints = warm_stack()
+    stack.down(directory)
+    with small_disk(directory / "logs", CHUNK), small_disk(directory / "traces", CHUNK):
+        try:
+            fill(directory / "logs" / "ballast")
+            fill(directory / "traces" / "ballast")
+            endpoints = warm.up(directory, StackOptions())
+            await holds(endpoints, directory, await run_demo(endpoints, directory, FOUNDERS))
+        finally:
+            stack.down(directory)
+    keep(Result("disk full", "logs and traces of all parts", 1, "lines are lost; all holds", seed))

@@ -19,6 +19,7 @@ from services.loans.domain.batch import (
     RecommendBatch,
     RejectBatch,
     ReviewBatch,
+    Status,
     decide,
 )
 from services.loans.domain.entry import ENTRY
@@ -220,7 +221,7 @@ def shown(work: Work, batch_id: str, status: int = 200) -> Answer:
 @api.get("/whitelist/batches", summary="推荐批次列表")
 @allow("carrier:*", "district:*/*", "city", "auditor")
 @lists(ListedBatch)
-async def listed(request: Request, status: str | None = None) -> Response:
+async def listed(request: Request, status: Status | None = None) -> Response:
     return await page(request, "whitelist_batch", [*facets(status=status), *own_facets(request)])
 
 

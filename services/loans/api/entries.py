@@ -11,6 +11,7 @@ from services.loans.domain.entry import (
     EntryCommand,
     EntryInEffect,
     RevokeEntry,
+    Status,
     SuspendEntry,
     decide,
 )
@@ -102,7 +103,7 @@ def _visible(request: Request, terms: EntryInEffect) -> bool:
 @allow(*READERS)
 @signed
 @lists(ShownEntry)
-async def listed(request: Request, status: str | None = None) -> Response:
+async def listed(request: Request, status: Status | None = None) -> Response:
     return await page(request, "whitelist_entry", [*facets(status=status), *own_facets(request)])
 
 

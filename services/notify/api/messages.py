@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import AfterValidator
 
-from services.notify.domain.message import MESSAGE, ReadMessage, decide
+from services.notify.domain.message import MESSAGE, ReadMessage, Status, decide
 from services.notify.projections.lists import ShownMessage
 from services.notify.projections.lists import message as shown
 from shared.eventstore.decider import Rejection
@@ -19,6 +19,7 @@ from shared.web.answers import carries_out, lists, shows
 from shared.web.behalf import OnBehalfOf, not_theirs
 from shared.web.caller import allow, caller_of
 from shared.web.command import answer, command, current, store_of, unknown
+from shared.web.fields import PersonRef
 from shared.web.lists import page
 from shared.web.problem import Problem, of_rejection
 from shared.web.routes import router
@@ -48,9 +49,9 @@ def _must_be_theirs(request: Request, behalf: str | None, person_id: str) -> Non
 @lists(ShownMessage)
 async def listed(
     request: Request,
-    person_id: str | None = None,
-    subject_id: str | None = None,
-    status: str | None = None,
+    person_id: PersonRef | None = None,
+    subject_id: Annotated[str | None, Query(pattern=r"^[a-z]{3}_[0-9a-f-]{36}$")] = None,
+    status: Status | None = None,
     behalf: OnBehalfOf = None,
 ) -> Response:
     if caller_of(request).holds("app") and person_id is None:

@@ -4,12 +4,15 @@ It keeps the template's name and parameters that are never personal; the text is
 """
 
 from datetime import date
+from typing import Literal
 
 import msgspec
 
 from services.notify.domain.template import SubjectKind
 from shared.eventstore.decider import Aggregate, Decision, Event, Rejection
 from shared.values.ids import MessageId, PersonId
+
+Status = Literal["unread", "read"]
 
 # -- events: what happened; the names are the storage format -------------------------------------------------------
 
@@ -45,7 +48,7 @@ class Message(msgspec.Struct, frozen=True):
     read_on: date | None = None
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         return "unread" if self.read_on is None else "read"
 
 

@@ -7,7 +7,7 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import AfterValidator, Field
 
-from services.registry.api.fields import ClientPath, Filter, facets
+from services.registry.api.fields import ClientPath, facets
 from services.registry.domain.client import (
     CLIENT,
     CLIENT_ID,
@@ -21,6 +21,7 @@ from services.registry.domain.client import (
     RequestResumption,
     ResumeClient,
     RevokeKey,
+    Status,
     SubmitKey,
     SuspendClient,
     decide,
@@ -181,7 +182,7 @@ async def resume(request: Request, client_id: ClientPath) -> Response:
 @allow(*READERS)
 @lists(ClientShown)
 async def listed(
-    request: Request, status: Filter = None, client_id: Annotated[ClientName | None, Query()] = None
+    request: Request, status: Status | None = None, client_id: Annotated[ClientName | None, Query()] = None
 ) -> Response:
     return await page(request, "client", facets(status=status, client_id=client_id))
 

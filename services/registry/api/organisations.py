@@ -10,6 +10,7 @@ from services.registry.domain.organisation import (
     RecordRole,
     RegisterOrganisation,
     RoleKind,
+    Status,
     decide,
 )
 from services.registry.projections.lists import OrganisationShown
@@ -123,7 +124,7 @@ async def deregister(request: Request, organisation_id: OrganisationPath, body: 
 @allow("city", "auditor", "ops", "district:*/*")
 @lists(OrganisationShown)
 async def listed(
-    request: Request, status: Filter = None, district: Filter = None, credit_code: Filter = None
+    request: Request, status: Status | None = None, district: Filter = None, credit_code: Filter = None
 ) -> Response:
     return await page(request, "organisation", facets(status=status, district=district, credit_code=credit_code))
 

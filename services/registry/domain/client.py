@@ -6,6 +6,7 @@ import msgspec
 
 from shared.eventstore.decider import Aggregate, Decision, Event, FieldError, LimitChange, Rejection, Row, Take
 
+Status = Literal["requested", "approved", "suspended"]
 KeyUse = Literal["token", "signature"]
 KeyAlgorithm = Literal["Ed25519", "ES256", "SM2"]
 TOKEN_ALGORITHMS: tuple[KeyAlgorithm, ...] = ("Ed25519", "ES256")
@@ -121,7 +122,7 @@ class Client(msgspec.Struct, frozen=True):
     client: str | None = None
     name: str = ""
     scopes: tuple[str, ...] = ()
-    status: Literal["requested", "approved", "suspended"] = "requested"
+    status: Status = "requested"
     requested_by: str = ""
     approved_by: str | None = None
     keys: dict[str, ClientKey] = {}

@@ -8,6 +8,7 @@ import msgspec
 from shared.eventstore.decider import Aggregate, Decision, Event, LimitChange, Rejection, Take
 from shared.values.ids import OrganisationId, PersonId
 
+Status = Literal["registered", "deregistered"]
 RoleKind = Literal["legal_representative", "responsible_person", "partner"]
 
 # -- events: what happened; the names are the storage format -------------------------------------------------------
@@ -64,7 +65,7 @@ class Organisation(msgspec.Struct, frozen=True):
     roles: tuple[Role, ...] = ()
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         return "deregistered" if self.deregistered_on else "registered"
 
 

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from services.subsidy.api.claim_view import CLAIM_VIEW, ShownClaim
-from services.subsidy.api.submission import Payee
+from services.subsidy.api.submission import Payee, Programme
 from services.subsidy.domain.budget import line_of
 from services.subsidy.domain.claim import BUDGET, CLAIM, Claim
 from services.subsidy.domain.claim_decisions import (
@@ -22,7 +22,7 @@ from services.subsidy.domain.claim_decisions import (
     WithdrawClaim,
     decide,
 )
-from services.subsidy.domain.claim_events import ClaimSubmitted
+from services.subsidy.domain.claim_events import ClaimSubmitted, HoldReason, Status
 from services.subsidy.domain.policy_version import Parameters
 from services.subsidy.intake.judging import active_versions, blocked_by, facts_of, judged_by, registered_of
 from shared.eventstore.decider import Rejection
@@ -34,7 +34,7 @@ from shared.web.answers import carries_out, lists, shows
 from shared.web.behalf import OnBehalfOf, acting_for, ensure_theirs, not_theirs
 from shared.web.caller import Caller, allow, caller_of
 from shared.web.command import command, current, store_of, unknown, viewed
-from shared.web.fields import Code, StaffText
+from shared.web.fields import Code, District, PersonRef, StaffText
 from shared.web.lists import page
 from shared.web.problem import Problem, invalid_field, of_rejection
 from shared.web.routes import Body, router
@@ -321,11 +321,11 @@ def _may_see(caller: Caller, submission: ClaimSubmitted) -> bool:
 @lists(ShownClaim)
 async def listed(
     request: Request,
-    status: str | None = None,
-    person_id: str | None = None,
-    district: str | None = None,
-    hold: str | None = None,
-    programme: str | None = None,
+    status: Status | None = None,
+    person_id: PersonRef | None = None,
+    district: District | None = None,
+    hold: HoldReason | None = None,
+    programme: Programme | None = None,
 ) -> Response:
     caller = caller_of(request)
     ensure_theirs(request, person_id)

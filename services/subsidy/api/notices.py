@@ -21,6 +21,7 @@ from services.subsidy.domain.notice import (
     Entry,
     ExtendNotice,
     Notice,
+    NoticeStatus,
     PublishNotice,
     decide,
 )
@@ -256,9 +257,9 @@ def _watches(caller: Caller) -> bool:
 @api.get("/notices", summary="公示列表")
 @allow(STAFF, "city", "finance/*", "auditor", "app")
 @lists(ShownNotice)
-async def all_notices(request: Request, status: str | None = None, district: str | None = None) -> Response:
-    if status is not None and status not in ("draft", "published", "closed"):
-        raise invalid_field("query:/status", "status", "只能是 draft、published 或 closed")
+async def all_notices(
+    request: Request, status: NoticeStatus | None = None, district: District | None = None
+) -> Response:
     caller = caller_of(request)
     own = caller.named("district")
     if own and not _watches(caller):

@@ -20,6 +20,7 @@ from services.subsidy.domain.recovery import (
     Recovery,
     RecoveryCommand,
     RecoveryProposed,
+    RecoveryStatus,
     WriteOffRecovery,
     decide,
     recovery_of,
@@ -244,6 +245,8 @@ async def read(request: Request, recovery_id: str) -> Response:
 @api.get("/recoveries", summary="追回列表")
 @allow(*READERS, "ops")
 @lists(ShownRecovery)
-async def recoveries(request: Request, status: str | None = None, claim_id: ClaimRef | None = None) -> Response:
+async def recoveries(
+    request: Request, status: RecoveryStatus | None = None, claim_id: ClaimRef | None = None
+) -> Response:
     wanted = (("status", status), ("claim", claim_id))
     return await page(request, "recovery", [f"{name}:{value}" for name, value in wanted if value])

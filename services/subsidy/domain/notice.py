@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from shared.values.calendar import working_days_deadline
 from shared.values.ids import ClaimId, NoticeId, PersonId
 from shared.values.personal import Personal
 
+NoticeStatus = Literal["draft", "published", "closed"]
 MOST_ENTRIES = 200
 
 
@@ -138,7 +140,7 @@ class Notice(msgspec.Struct, frozen=True):
     objections: dict[str, Objection] = {}
 
     @property
-    def status(self) -> str:
+    def status(self) -> NoticeStatus:
         if self.closed:
             return "closed"
         return "draft" if self.published_on is None else "published"

@@ -13,10 +13,12 @@ from services.training.domain.certificate import (
     NUMBERS,
     TRAINEE,
     Certificate,
+    CertificateKind,
     IssueCertificate,
     Numbered,
     Passed,
     RevokeCertificate,
+    Status,
     decide,
     trainee_key,
 )
@@ -148,8 +150,8 @@ async def revoke(request: Request, number: NumberPath, body: Revocation) -> Resp
 @lists(CertificateShown)
 async def listed(
     request: Request,
-    status: Filter = None,
-    kind: Filter = None,
+    status: Status | None = None,
+    kind: CertificateKind | None = None,
     project_id: Filter = None,
     class_id: Filter = None,
     district: Filter = None,

@@ -8,6 +8,7 @@ import msgspec
 from shared.eventstore.decider import Aggregate, Decision, Event, LimitChange, Rejection, Row, Take
 from shared.values.ids import CertificateId, ClassId, InstitutionId, PersonId, ProjectId
 
+Status = Literal["valid", "revoked"]
 CertificateKind = Literal["qualification", "completion"]
 
 # -- events: what happened; the names are the storage format -------------------------------------------------------
@@ -62,7 +63,7 @@ class Certificate(msgspec.Struct, frozen=True):
     revoked_because: str | None = None
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         return "revoked" if self.revoked_on else "valid"
 
 
