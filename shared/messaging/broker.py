@@ -11,6 +11,8 @@ from shared.telemetry.errors import describe
 log = structlog.get_logger(__name__)
 
 PARTITIONS = 4
+METADATA_MS = 2_000
+"""How long a client believes who leads a partition: a node that is cut off from the others tells what it last knew."""
 ERRORS = (KafkaError, OSError, asyncio.TimeoutError, AssertionError)
 """What a broker that is away looks like through aiokafka; it asserts where a connection vanishes under it."""
 

@@ -17,7 +17,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from shared.eventstore.follower import read_checkpoint
 from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.lease import STANDBY_SECONDS, Lease
-from shared.messaging.broker import ERRORS
+from shared.messaging.broker import ERRORS, METADATA_MS
 from shared.messaging.incarnation import Incarnation, Incarnations, marker_headers, read_incarnation
 from shared.telemetry.errors import describe
 from shared.telemetry.traces import batch_span
@@ -177,7 +177,11 @@ class Publisher(ABC):
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap, acks="all", linger_ms=0, request_timeout_ms=5000
+                bootstrap_servers=self._bootstrap,
+                acks="all",
+                linger_ms=0,
+                metadata_max_age_ms=METADATA_MS,
+                request_timeout_ms=5000,
             )
             try:
                 await producer.start()

@@ -17,7 +17,7 @@ from aiokafka.structs import ConsumerRecord
 from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.lease import STANDBY_SECONDS, Lease
 from shared.messaging.bookmarks import Bookmarks, Lives, Offsets
-from shared.messaging.broker import ERRORS, close_consumer
+from shared.messaging.broker import ERRORS, METADATA_MS, close_consumer
 from shared.messaging.incarnation import Incarnation, Incarnations, is_marker
 from shared.messaging.topics import Unreadable, service_of
 from shared.testing.fault_points import FaultPoint, reached
@@ -85,7 +85,7 @@ class Subscriber(ABC):
             bootstrap_servers=self._bootstrap,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
-            metadata_max_age_ms=5_000,
+            metadata_max_age_ms=METADATA_MS,
             request_timeout_ms=5_000,
             fetch_max_wait_ms=100,
         )

@@ -51,8 +51,8 @@ class FaultProxy:
             for writer in self._writers:
                 writer.transport.abort()
 
-    async def open(self, port: int = 0) -> None:
-        self._server = await asyncio.start_server(self._take, HOST, port)
+    async def open(self, port: int = 0, host: str = HOST) -> None:
+        self._server = await asyncio.start_server(self._take, host, port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -111,10 +111,10 @@ class FaultProxy:
 
 
 @asynccontextmanager
-async def proxied(port: int, listen: int = 0) -> AsyncIterator[FaultProxy]:
-    """A proxy before `port`, on a port of its own choice unless told."""
+async def proxied(port: int, listen: int = 0, host: str = HOST) -> AsyncIterator[FaultProxy]:
+    """A proxy before `port`, on a port of its own choice unless told, at an address of this machine."""
     proxy = FaultProxy(port)
-    await proxy.open(listen)
+    await proxy.open(listen, host)
     try:
         yield proxy
     finally:

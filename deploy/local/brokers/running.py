@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy.local import ports, processes
 from deploy.local.brokers.choice import DEFAULT, broker_of
-from deploy.local.brokers.node import BrokerFailed, wait_listening
+from deploy.local.brokers.node import Broker, BrokerFailed, wait_listening
 from deploy.local.brokers.topics import MOST_COPIES, TOPICS, create_when_up
 from deploy.local.processes import Program
 
@@ -16,8 +16,8 @@ from deploy.local.processes import Program
 class Running:
     """A broker whose processes are ours; nobody starts them again but the caller."""
 
-    def __init__(self, choice: str, directory: Path, taken: Sequence[int]) -> None:
-        self._broker = broker_of(choice)
+    def __init__(self, broker: Broker, directory: Path, taken: Sequence[int]) -> None:
+        self._broker = broker
         self._nodes = self._broker.nodes(directory, taken)
         self._processes: dict[int, tuple[Process, Program]] = {}
         self.bootstrap = self._broker.bootstrap(taken)
@@ -60,7 +60,7 @@ async def running(directory: Path, choice: str = DEFAULT, *, topics: Sequence[st
     broker = broker_of(choice)
     await broker.prepare(directory, lambda step: None)
     for last in (False, False, True):
-        started = Running(choice, directory, [ports.any_free() for _ in range(broker.ports_needed)])
+        started = Running(broker, directory, [ports.any_free() for _ in range(broker.ports_needed)])
         try:
             await started.start(topics)
         except BrokerFailed:
@@ -87,7 +87,7 @@ async def running_broker(
         async with running(directory, topics=topics) as started:
             yield started.bootstrap
         return
-    chosen = Running(DEFAULT, directory, [port])
+    chosen = Running(broker_of(DEFAULT), directory, [port])
     try:
         await chosen.start(topics)
         yield chosen.bootstrap
