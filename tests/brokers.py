@@ -17,6 +17,14 @@ from deploy.local.brokers.topics import create_topics
 CHOICES = ("tansu", "apache")
 
 
+def skip_without_apache() -> None:
+    """Skip the test, visibly, where Apache Kafka cannot be run."""
+    if (why := jars.missing()) is not None:
+        if os.environ.get("CI"):
+            pytest.fail(f"in CI nothing is skipped: {why}")
+        pytest.skip(why)
+
+
 class Brokers:
     """Starts what a test asks for. An Apache Kafka takes seconds to start, so it is kept, and its topics emptied."""
 
@@ -44,10 +52,7 @@ class Brokers:
 
     async def _apache(self, choice: str) -> Running:
         if choice not in self._kept:
-            if (why := jars.missing()) is not None:
-                if os.environ.get("CI"):
-                    pytest.fail(f"in CI nothing is skipped: {why}")
-                pytest.skip(why)
+            skip_without_apache()
             place = self.directory / choice.replace(":", "-of-")
             self._kept[choice] = await self._until_the_end.enter_async_context(running(place, choice, topics=()))
         return self._kept[choice]

@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from deploy.local import ports, processes, stack
-from deploy.local.brokers import tansu
-from deploy.local.brokers.node import Node, wait_listening
+from deploy.local.brokers.choice import broker_of
+from deploy.local.brokers.node import wait_listening
 from deploy.local.endpoints import Endpoints
 from deploy.local.plan import StackOptions
 from deploy.local.postgres import running_postgres
@@ -43,12 +43,12 @@ class TroubledStack:
 
 
 @asynccontextmanager
-async def troubled_stack(directory: Path, base: int) -> AsyncIterator[TroubledStack]:
+async def troubled_stack(directory: Path, base: int, broker: str) -> AsyncIterator[TroubledStack]:
     """An empty stack with warm services, every part of it behind a proxy that makes no trouble yet."""
     async with AsyncExitStack() as opened:
         server = await opened.enter_async_context(running_postgres(directory / "server"))
         before_postgres = await opened.enter_async_context(proxied(server.port))
-        before_broker = await opened.enter_async_context(running_broker(directory / "server"))
+        before_broker = await opened.enter_async_context(running_broker(directory / "server", broker))
         services = {
             name: await opened.enter_async_context(proxied(port)) for name, port in ports.service_ports(base).items()
         }
@@ -69,24 +69,32 @@ async def troubled_stack(directory: Path, base: int) -> AsyncIterator[TroubledSt
 
 
 @asynccontextmanager
-async def running_broker(directory: Path) -> AsyncIterator[FaultProxy]:
+async def running_broker(directory: Path, choice: str) -> AsyncIterator[FaultProxy]:
     """An empty broker that sends its clients to the proxy before it."""
-    port = ports.any_free()
-    async with proxied(port) as proxy:
-        program = tansu.program(directory, port)
-        argv = list(program.argv)
-        argv[argv.index("--advertised-listener-url") + 1] = f"tcp://{HOST}:{proxy.port}"
-        program = dataclasses.replace(program, argv=tuple(argv))
-
-        async def told() -> Program:
-            return program
-
+    broker = broker_of(choice)
+    await broker.prepare(directory, lambda step: None)
+    [node] = broker.nodes(directory, [ports.any_free() for _ in range(broker.ports_needed)])
+    async with proxied(node.port) as proxy:
+        program = advertised(await node.program(), node.port, proxy.port)
         process = await processes.start(program)
         try:
-            await wait_listening(Node(BROKER, port, told), process, program.log)
+            await wait_listening(node, process, program.log)
             yield proxy
         finally:
-            await processes.stop(process, program, patience=5)
+            await processes.stop(process, program, patience=broker.patience)
+
+
+def advertised(program: Program, port: int, instead: int) -> Program:
+    """A broker that tells its clients to come to another port than its own."""
+    own, other = f"{HOST}:{port}", f"{HOST}:{instead}"
+    settings = None if program.cwd is None else program.cwd / "server.properties"
+    if settings is not None and settings.exists():
+        told = "advertised.listeners=CLIENT://"
+        settings.write_text(settings.read_text().replace(told + own, told + other))
+        return program
+    argv = list(program.argv)
+    argv[argv.index("--advertised-listener-url") + 1] = f"tcp://{other}"
+    return dataclasses.replace(program, argv=tuple(argv))
 
 
 @asynccontextmanager

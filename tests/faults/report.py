@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from deploy.local.brokers.choice import DEFAULT
 from deploy.local.settings import SERVICES
 from shared.testing.fault_points import FaultPoint
 
@@ -40,6 +41,11 @@ class Result(msgspec.Struct, frozen=True):
     seed: str
     points: dict[str, int] = {}
     """How many rounds each place saw, for a table of its own."""
+
+
+def on(broker: str, where: str = "every service") -> str:
+    """Where a fault was made, when the broker is not the one that every stack has."""
+    return where if broker == DEFAULT else f"{where}, on {broker} Kafka"
 
 
 def keep(result: Result) -> None:

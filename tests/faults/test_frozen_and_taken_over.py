@@ -13,7 +13,7 @@ from tests.e2e.stories import run_demo
 from tests.faults.campaign import demo_under_fire, holds
 from tests.faults.conftest import WarmStack
 from tests.faults.fire import Target
-from tests.faults.report import Result, keep
+from tests.faults.report import Result, keep, on
 
 pytestmark = [pytest.mark.stack, pytest.mark.full]
 
@@ -25,12 +25,14 @@ LEAST = 20
 STAY_SECONDS = 1.0
 
 
-async def test_workers_frozen_past_their_leases_do_no_harm_when_they_wake(warm_stack: WarmStack, seed: str) -> None:
-    directory, endpoints = warm_stack(seconds=SERVICES)
+async def test_workers_frozen_past_their_leases_do_no_harm_when_they_wake(
+    broker: str, warm_stack: WarmStack, seed: str
+) -> None:
+    directory, endpoints = warm_stack(broker, seconds=SERVICES)
     targets = [Target(directory, service, is_second=second) for service in SERVICES for second in (False, True)]
     rounds = await demo_under_fire(endpoints, directory, targets, FEWER, seed, "stop", FEW)
     assert rounds.total() >= LEAST
-    where = "either of two workers of every service"
+    where = on(broker, "either of two workers of every service")
     keep(Result("frozen at a fault point, taken over, woken", where, rounds.total(), "all holds", seed, rounds))
 
 
@@ -53,10 +55,13 @@ async def coming_and_going(targets: Sequence[Target], chance: random.Random) -> 
         await asyncio.gather(going, return_exceptions=True)
 
 
-async def test_workers_that_come_and_go_every_second_do_not_stop_the_work(warm_stack: WarmStack, seed: str) -> None:
-    directory, endpoints = warm_stack(seconds=SERVICES)
+async def test_workers_that_come_and_go_every_second_do_not_stop_the_work(
+    broker: str, warm_stack: WarmStack, seed: str
+) -> None:
+    directory, endpoints = warm_stack(broker, seconds=SERVICES)
     targets = [Target(directory, service, is_second=second) for service in SERVICES for second in (False, True)]
     async with coming_and_going(targets, random.Random(seed)) as ended:
         outcome = await run_demo(endpoints, directory, FOUNDERS)
     await holds(endpoints, directory, outcome)
-    keep(Result("workers leaving and joining every second", "two of every service", ended[0], "all holds", seed))
+    where = on(broker, "two of every service")
+    keep(Result("workers leaving and joining every second", where, ended[0], "all holds", seed))

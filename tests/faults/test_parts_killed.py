@@ -1,4 +1,4 @@
-"""What the services stand on is killed over and over: PostgreSQL comes back as it was, the broker comes back empty."""
+"""What the services stand on is killed over and over: PostgreSQL and Kafka come back as they were, Tansu empty."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from tests.e2e.stories import run_demo
 from tests.faults.campaign import holds
 from tests.faults.conftest import WarmStack
 from tests.faults.fire import Target
-from tests.faults.report import Result, keep
+from tests.faults.report import Result, keep, on
 
 pytestmark = [pytest.mark.stack, pytest.mark.full]
 
@@ -44,11 +44,16 @@ async def killed_again_and_again(part: Target, chance: random.Random) -> AsyncIt
                 await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("part", ["broker", "postgres"])
-async def test_a_part_killed_again_and_again_changes_no_figure(part: str, warm_stack: WarmStack, seed: str) -> None:
-    directory, endpoints = warm_stack()
+PARTS = [("tansu", "broker"), ("tansu", "postgres"), ("apache", "broker")]
+
+
+@pytest.mark.parametrize(("broker", "part"), PARTS, indirect=["broker"])
+async def test_a_part_killed_again_and_again_changes_no_figure(
+    broker: str, part: str, warm_stack: WarmStack, seed: str
+) -> None:
+    directory, endpoints = warm_stack(broker)
     async with killed_again_and_again(Target(directory, part), random.Random(seed)) as killed:
         outcome = await run_demo(endpoints, directory, FOUNDERS)
     assert killed[0] > 0
     await holds(endpoints, directory, outcome)
-    keep(Result("`kill -9` again and again", part, killed[0], "all holds", seed))
+    keep(Result("`kill -9` again and again", on(broker, part), killed[0], "all holds", seed))

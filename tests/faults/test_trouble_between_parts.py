@@ -12,7 +12,7 @@ from tests.faults.between import BROKER, TROUBLES, in_trouble, troubled_stack
 from tests.faults.campaign import holds
 from tests.faults.conftest import BASE
 from tests.faults.proxy import Trouble
-from tests.faults.report import Result, keep
+from tests.faults.report import Result, keep, on
 
 pytestmark = pytest.mark.stack
 
@@ -23,37 +23,37 @@ AWAY_SECONDS = 120.0
 EVERYWHERE = "before PostgreSQL, the broker, each service"
 
 
-def keep_all(made: Counter[str], seed: str) -> None:
+def keep_all(made: Counter[str], broker: str, seed: str) -> None:
     assert made.total() > 0
     for trouble in TROUBLES:
         rounds = sum(count for name, count in made.items() if name.endswith(f" {trouble}"))
         if rounds:
-            keep(Result(f"connections: {trouble}", EVERYWHERE, rounds, "all holds", seed))
+            keep(Result(f"connections: {trouble}", on(broker, EVERYWHERE), rounds, "all holds", seed))
 
 
-async def test_trouble_between_any_two_parts_changes_no_figure(tmp_path: Path, seed: str) -> None:
-    async with troubled_stack(tmp_path, ports.find_base(BASE)) as stack:
+async def test_trouble_between_any_two_parts_changes_no_figure(tmp_path: Path, broker: str, seed: str) -> None:
+    async with troubled_stack(tmp_path, ports.find_base(BASE), broker) as stack:
         async with in_trouble(stack.proxies, seed) as made:
             outcome = await run_demo(stack.endpoints, stack.directory, FEWER)
         await holds(stack.endpoints, stack.directory, outcome)
-    keep_all(made, seed)
+    keep_all(made, broker, seed)
 
 
 @pytest.mark.full
-async def test_trouble_all_through_several_demos_changes_no_figure(tmp_path: Path, seed: str) -> None:
+async def test_trouble_all_through_several_demos_changes_no_figure(tmp_path: Path, broker: str, seed: str) -> None:
     made: Counter[str] = Counter()
-    async with troubled_stack(tmp_path, ports.find_base(BASE)) as stack:
+    async with troubled_stack(tmp_path, ports.find_base(BASE), broker) as stack:
         for demo in range(DEMOS):
             async with in_trouble(stack.proxies, f"{seed}/{demo}") as some:
                 outcome = await run_demo(stack.endpoints, stack.directory, FOUNDERS)
             await holds(stack.endpoints, stack.directory, outcome)
             made += some
-    keep_all(made, seed)
+    keep_all(made, broker, seed)
 
 
 @pytest.mark.full
-async def test_a_broker_that_is_away_for_minutes_changes_no_figure(tmp_path: Path, seed: str) -> None:
-    async with troubled_stack(tmp_path, ports.find_base(BASE)) as stack:
+async def test_a_broker_that_is_away_for_minutes_changes_no_figure(tmp_path: Path, broker: str, seed: str) -> None:
+    async with troubled_stack(tmp_path, ports.find_base(BASE), broker) as stack:
         demo = asyncio.create_task(run_demo(stack.endpoints, stack.directory, FOUNDERS))
         for kind in ("cut", "half-open"):
             await asyncio.sleep(5)
@@ -63,4 +63,4 @@ async def test_a_broker_that_is_away_for_minutes_changes_no_figure(tmp_path: Pat
             if demo.done():
                 break
         await holds(stack.endpoints, stack.directory, await demo)
-    keep(Result(f"broker away for {AWAY_SECONDS:.0f} s", "cut off, then half-open", 2, "all holds", seed))
+    keep(Result(f"broker away for {AWAY_SECONDS:.0f} s", on(broker, "cut off, then half-open"), 2, "all holds", seed))

@@ -8,7 +8,17 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
-from services.subsidy.domain.claim_decisions import ApproveClaim, SubmitClaim, screened
+from services.subsidy.domain.claim_decisions import (
+    ApproveClaim,
+    CorrectClaim,
+    NoticeClaim,
+    RejectClaim,
+    RequestCorrection,
+    ReviewClaim,
+    SubmitClaim,
+    WithdrawClaim,
+    screened,
+)
 from services.subsidy.domain.claim_events import (
     ClaimApproved,
     ClaimCorrected,
@@ -34,6 +44,7 @@ from services.subsidy.domain.claim_events import (
     PaymentReturned,
     PaymentUnknown,
 )
+from services.subsidy.domain.claim_payment import SettlePayment
 from services.subsidy.domain.facts import Facts, RoleHeld
 from services.subsidy.domain.policy_version import Parameters, PolicyVersion
 from shared.eventstore.decider import Event
@@ -199,3 +210,19 @@ def submit(**changes: Any) -> SubmitClaim:
         "entitlement_claim": None,
     }
     return SubmitClaim(**{**fields, **changes})
+
+
+# -- commands ------------------------------------------------------------------------------------------------------
+
+PLACES = "per_1/training-fee-subsidy"
+OTHER_BATCH = PaymentBatchId("pay_2")
+REVIEW = ReviewClaim(REVIEWER, "", TODAY)
+REJECT = RejectClaim(APPROVER, ("不符合",), TODAY)
+WITHDRAW = WithdrawClaim(TODAY)
+CORRECT = CorrectClaim(payee(b"another"), TODAY)
+ASK = RequestCorrection(REVIEWER, ("收款账户",), TODAY, 5)
+NOTICING = NoticeClaim(NOTICE, NOTICED.last_day)
+
+
+def settle(outcome: Any, batch: PaymentBatchId = BATCH) -> SettlePayment:
+    return SettlePayment(batch, outcome, "户名不符", TODAY)
