@@ -252,9 +252,6 @@ async def _supervise(directory: Path) -> int:
         await task
     except asyncio.CancelledError:
         return 0
-    except Exception:
-        log.exception("the stack failed")
-        return 1
     return 0
 
 
