@@ -1,5 +1,6 @@
 """Problem documents (RFC 9457): every error that leaves a service, with a stable code and a zh-CN detail."""
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -128,7 +129,15 @@ def _message(error: ErrorDetails) -> str:
         reason = context.get("error")
         return str(reason) if isinstance(reason, FieldValueError) else "内容不正确"
     template = _MESSAGES.get(error["type"], "内容不正确")
+    if "expected" in context:
+        context = {**context, "expected": _listed(context["expected"])}
     return template.format(**context)
+
+
+def _listed(expected: str) -> str:
+    """The values of `'a', 'b' or 'c'`, as a Chinese sentence lists them."""
+    *others, last = (value.strip("'") for value in re.split(", | or ", expected))
+    return f"{'、'.join(others)} 或 {last}" if others else last
 
 
 class FieldValueError(ValueError):

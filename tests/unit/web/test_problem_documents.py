@@ -119,6 +119,16 @@ def test_the_kinds_that_our_own_bodies_can_meet_say_what_is_wanted(case: str) ->
     assert [field.detail for field in problem_of(kind, value).fields] == [SPECIFIC[case]]
 
 
+def test_the_values_that_a_field_may_have_are_listed_as_chinese_lists_them() -> None:
+    def told(kind: Any) -> list[str]:
+        return [field.detail for field in problem_of(kind, SECRET).fields]
+
+    assert told(Literal["app"]) == ["只能是 app"]
+    assert told(Literal["app", "window"]) == ["只能是 app 或 window"]
+    assert told(Literal["app", "window", "post"]) == ["只能是 app、window 或 post"]
+    assert told(Literal[1, 2]) == ["只能是 1 或 2"]
+
+
 def test_a_limit_is_named_with_its_number() -> None:
     kind = Annotated[str, Field(max_length=200)]
     assert [field.detail for field in problem_of(kind, "x" * 201).fields] == ["最多 200 个字符"]
