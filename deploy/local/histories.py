@@ -1,7 +1,6 @@
 """Histories from each of the three places that keep events: Kafka, the services' stores, the archive."""
 
 import asyncio
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
@@ -14,6 +13,7 @@ from aiokafka.structs import ConsumerRecord
 
 from deploy.local.client import Answer, Client
 from deploy.local.failures import StackFailed
+from deploy.local.rebuilt import City, Log, city_of, rebuilt
 from services.audit.archive.history import History, Located, assemble
 from services.audit.intake.claims import differences
 from shared.eventstore.record import Record, canonical
@@ -26,18 +26,22 @@ Source = Literal["kafka", "store", "archive"]
 Hear = Callable[[ConsumerRecord], None]
 PATIENCE = 60.0
 QUIET = 3.0
-_CLAIM = re.compile(r'"(clm_[0-9a-f-]{36})"')
 
 
-async def read_kafka(client: Client, hear: Hear = lambda message: None) -> list[Located]:
-    """Every record in every topic, from the beginning, by Kafka alone; each position of each log once.
+async def read_kafka(client: Client) -> City:
+    """Every record of every service, from the beginning, by Kafka alone."""
+    return await rebuilt(client.endpoints.kafka, await _logs(client))
 
-    A log is complete when all positions from 1 to the head that its service states have been seen: the broker is not
-    asked for its end, whose answer cannot be leaned on everywhere. `hear` is told of every message as it came.
-    """
+
+async def _logs(client: Client) -> dict[str, Log]:
     progress = {name: (await client.get("ops", name, "/v1/progress")).body for name in client.endpoints.services}
-    heads = {name: item["head"] for name, item in progress.items()}
-    seen: dict[str, dict[int, Located]] = {name: {} for name in heads}
+    return {name: Log(item["log_id"], item["head"]) for name, item in progress.items()}
+
+
+async def hear_events(client: Client, hear: Hear) -> None:
+    """Tell of every message in every service's topic as it came, markers and what is unreadable included."""
+    logs = await _logs(client)
+    seen: dict[str, set[int]] = {name: set() for name in logs}
 
     def take(message: ConsumerRecord) -> None:
         hear(message)
@@ -45,14 +49,14 @@ async def read_kafka(client: Client, hear: Hear = lambda message: None) -> list[
             item = read_message(message.topic, message.headers, message.value)
         except Unreadable:
             return
-        if str(item.log_id) == progress[item.source]["log_id"] and item.position <= heads[item.source]:
-            seen[item.source][item.position] = Located(item.source, item.position, item.record)
+        log = logs[item.source]
+        if str(item.log_id) == log.log_id and item.position <= log.head:
+            seen[item.source].add(item.position)
 
     def lacking() -> dict[str, int]:
-        return {name: head - len(seen[name]) for name, head in heads.items() if len(seen[name]) < head}
+        return {name: log.head - len(seen[name]) for name, log in logs.items() if len(seen[name]) < log.head}
 
-    await _read(client.endpoints.kafka, [topic_of(name) for name in heads], take, lacking)
-    return [item for by_position in seen.values() for item in by_position.values()]
+    await _read(client.endpoints.kafka, [topic_of(name) for name in logs], take, lacking)
 
 
 async def read_heads_topic(client: Client, newest: Mapping[str, int], hear: Hear) -> None:
@@ -161,7 +165,10 @@ async def history(client: Client, claim_id: str, source: Source, as_of: datetime
     """One claim's history from one source. Raises StackFailed when there is no such claim."""
     if source == "archive":
         return await read_archive(client, claim_id, as_of)
-    located = await (read_kafka(client) if source == "kafka" else read_stores(client))
+    if source == "kafka":
+        located = (await read_kafka(client)).related(claim_id)
+    else:
+        located = await read_stores(client)
     found = assemble(claim_id, located, as_of)
     if not found.items:
         raise StackFailed(f"{source} knows no claim {claim_id}" + (" at that time" if as_of else ""))
@@ -182,8 +189,8 @@ class Comparison(msgspec.Struct, frozen=True):
 
 async def compare(client: Client, claims: Iterable[str]) -> list[Comparison]:
     """Rebuild each claim from Kafka alone, and hold it against the store, the archive, and what subsidy shows."""
-    from_kafka, from_store = await asyncio.gather(read_kafka(client), read_stores(client))
-    kafka, store = _by_claim(from_kafka), _by_claim(from_store)
+    kafka, from_store = await asyncio.gather(read_kafka(client), read_stores(client))
+    store = city_of(from_store)
 
     async def one(claim_id: str) -> Comparison:
         rebuilt = assemble(claim_id, kafka.related(claim_id))
@@ -199,29 +206,3 @@ async def compare(client: Client, claims: Iterable[str]) -> list[Comparison]:
         return Comparison(claim_id, tuple(findings))
 
     return list(await asyncio.gather(*(one(claim_id) for claim_id in claims)))
-
-
-class _Index:
-    """Records by stream and by the claims that they mention, so that a claim's history does not scan the city."""
-
-    def __init__(self) -> None:
-        self.streams: dict[str, list[Located]] = {}
-        self.mentions: dict[str, list[Located]] = {}
-
-    def related(self, claim_id: str) -> list[Located]:
-        own = self.streams.get(claim_id, [])
-        first = next((item for item in own if item.record.version == 1), None)
-        named = msgspec.json.decode(first.record.payload) if first is not None else {}
-        rests_on = [named.get(key, "") for key in ("person_id", "organisation_id", "certificate_id")]
-        foundations = [item for stream in rests_on for item in self.streams.get(stream, [])]
-        return [*own, *foundations, *self.mentions.get(claim_id, [])]
-
-
-def _by_claim(located: Iterable[Located]) -> _Index:
-    index = _Index()
-    for item in located:
-        index.streams.setdefault(item.record.stream, []).append(item)
-        for claim_id in set(_CLAIM.findall(bytes(item.record.payload).decode())):
-            if claim_id != item.record.stream:
-                index.mentions.setdefault(claim_id, []).append(item)
-    return index

@@ -16,7 +16,7 @@ from shared.eventstore.decider import Aggregate, Event, Upcast
 from shared.values.personal import Clear, Sealed
 
 
-class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
+class Actor(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Who did it: the client that called, the natural person behind it, and for whom it acted."""
 
     client: str
@@ -24,7 +24,7 @@ class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     on_behalf_of: str | None = None
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event as recorded. Field order is part of the canonical form: never reorder, only append.
 
     `recorded_at` is the database's wall clock, `occurred_at` the business clock, both UTC.

@@ -5,7 +5,7 @@ position of each log takes effect once. A message that cannot be handled is park
 its stream park behind it, so their order holds and nobody else waits.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -168,40 +168,59 @@ class Inbox(Bookmarks):
     async def _fresh(self, connection: asyncpg.Connection, batch: Sequence[Delivered]) -> list[Delivered]:
         """Those of the batch that have not been applied, now noted as applied in this transaction."""
         fresh: list[Delivered] = []
-        by_log: dict[tuple[str, object], list[Delivered]] = {}
+        by_log: dict[tuple[str, UUID], dict[int, Delivered]] = {}
         for item in batch:
-            by_log.setdefault((item.source, item.log_id), []).append(item)
+            by_log.setdefault((item.source, item.log_id), {}).setdefault(item.position, item)
         for (source, log_id), items in sorted(by_log.items(), key=lambda pair: str(pair[0])):
             watermark = await self._watermark(connection, source, log_id)
-            positions = sorted({item.position for item in items if item.position > watermark})
-            rows = await connection.fetch(
-                "insert into applied_above (consumer, log_id, position) select $1, $2, unnest($3::bigint[])"
-                " on conflict do nothing returning position",
-                self._consumer,
-                log_id,
-                positions,
-            )
-            new = {row["position"] for row in rows}
-            for item in items:
-                if item.position in new:
-                    new.discard(item.position)
-                    fresh.append(item)
-            await connection.fetchval("select raise_watermark($1, $2)", self._consumer, log_id)
+            later = {position: item for position, item in items.items() if position > watermark}
+            if later and not await self._raised(connection, log_id, watermark, later):
+                later = await self._noted_above(connection, log_id, later)
+            fresh += later.values()
         return fresh
 
-    async def _watermark(self, connection: asyncpg.Connection, source: str, log_id: object) -> int:
+    async def _raised(
+        self, connection: asyncpg.Connection, log_id: UUID, watermark: int, positions: Collection[int]
+    ) -> bool:
+        """Raise the watermark, whose row is locked, over positions that join it without a gap, if none are above it.
+
+        So it is with every batch that a frontier hands on; the rows above the watermark are for all else.
+        """
+        end = watermark + len(positions)
+        if max(positions) != end:
+            return False
+        done: str = await connection.execute(
+            "update applied set watermark = $3 where consumer = $1 and log_id = $2"
+            " and not exists (select from applied_above where consumer = $1 and log_id = $2)",
+            *(self._consumer, log_id, end),
+        )
+        return done == "UPDATE 1"
+
+    async def _noted_above(
+        self, connection: asyncpg.Connection, log_id: UUID, items: dict[int, Delivered]
+    ) -> dict[int, Delivered]:
+        """Note positions above the watermark, and raise it as far as that goes; those that had not been noted."""
+        rows = await connection.fetch(
+            "insert into applied_above (consumer, log_id, position) select $1, $2, unnest($3::bigint[])"
+            " on conflict do nothing returning position",
+            *(self._consumer, log_id, sorted(items)),
+        )
+        await connection.fetchval("select raise_watermark($1, $2)", self._consumer, log_id)
+        new = {row["position"] for row in rows}
+        return {position: item for position, item in items.items() if position in new}
+
+    async def _watermark(self, connection: asyncpg.Connection, source: str, log_id: UUID) -> int:
         """The watermark of a log, its row locked. A second log of one source is refused until reconciled."""
-        await connection.execute(
-            "insert into applied (consumer, log_id, source) select $1, $2, $3"
-            " where not exists (select from applied where consumer = $1 and source = $3)"
-            " on conflict do nothing",
-            self._consumer,
-            log_id,
-            source,
-        )
-        watermark: int | None = await connection.fetchval(
-            "select watermark from applied where consumer = $1 and log_id = $2 for update", self._consumer, log_id
-        )
+        known = "select watermark from applied where consumer = $1 and log_id = $2 for update"
+        watermark: int | None = await connection.fetchval(known, self._consumer, log_id)
+        if watermark is None:
+            await connection.execute(
+                "insert into applied (consumer, log_id, source) select $1, $2, $3"
+                " where not exists (select from applied where consumer = $1 and source = $3)"
+                " on conflict do nothing",
+                *(self._consumer, log_id, source),
+            )
+            watermark = await connection.fetchval(known, self._consumer, log_id)
         if watermark is None:
             raise CannotHandle(f"未知的日志编号（来源 {source}）：请运行 huchuang reconcile")
         return watermark

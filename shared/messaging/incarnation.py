@@ -94,7 +94,9 @@ def is_marker(message: Any) -> bool:
     return not message.value and any(name == MARKER for name, _ in message.headers)
 
 
-class _Partition(NamedTuple):
+class Partition(NamedTuple):
+    """A partition of a topic, and the node that leads it."""
+
     topic: str
     number: int
     leader: int
@@ -116,6 +118,15 @@ class Incarnations:
         """The incarnation of each topic now; of one that is not there, one without partitions. Raises `ERRORS`."""
         found: dict[str, Incarnation] = await self._patiently(self._of(topics))
         return found
+
+    async def partitions(self, topics: Sequence[str]) -> list[Partition]:
+        """The partitions of those topics that are there. Raises `ERRORS`."""
+        return partitions_in(await self._patiently(self._metadata(topics)))
+
+    async def fetch(self, leader: int, wanted: Iterable[tuple[str, list[Any]]], wait_ms: int, size: int) -> Any:
+        """One answer of a node: for each topic (partition, offset, most bytes) is asked. Raises `ERRORS`."""
+        request = FetchRequest(wait_ms, 1, size, 0, list(wanted))
+        return await self._patiently((await self._connected()).send(leader, request))
 
     async def _of(self, topics: Sequence[str]) -> dict[str, Incarnation]:
         metadata = await self._metadata(topics)
@@ -152,10 +163,10 @@ class Incarnations:
         """Who answered last is asked first: one that is frozen costs its time-out once."""
         return node != self._answered, node
 
-    async def _markers(self, partitions: Sequence[_Partition], size: int) -> dict[Place, str | None]:
+    async def _markers(self, partitions: Sequence[Partition], size: int) -> dict[Place, str | None]:
         client = await self._connected()
         found: dict[Place, str | None] = {}
-        for leader, wanted in _by_leader(partitions).items():
+        for leader, wanted in by_leader(partitions).items():
             asked = [(topic, [(number, 0, size) for number in numbers]) for topic, numbers in wanted.items()]
             answer = await client.send(leader, FetchRequest(WAIT_MS, 0, len(asked) * LARGE, 0, asked))
             for topic, answers in answer.topics:
@@ -192,18 +203,19 @@ class Incarnations:
             await client.close()
 
 
-def partitions_in(metadata: Any) -> list[_Partition]:
+def partitions_in(metadata: Any) -> list[Partition]:
     """Every partition of the topics that are there. Raises LeaderNotAvailableError where one has no leader now."""
     found = []
     for _, topic, _, partitions in metadata.topics:
         for _, number, leader, *_ in partitions:
             if leader < 0:
                 raise LeaderNotAvailableError(f"{topic} {number}")
-            found.append(_Partition(topic, number, leader))
+            found.append(Partition(topic, number, leader))
     return found
 
 
-def _by_leader(partitions: Iterable[_Partition]) -> Mapping[int, Mapping[str, list[int]]]:
+def by_leader(partitions: Iterable[Partition]) -> Mapping[int, Mapping[str, list[int]]]:
+    """The numbers of the partitions, by leader and topic."""
     found: dict[int, dict[str, list[int]]] = {}
     for at in partitions:
         found.setdefault(at.leader, {}).setdefault(at.topic, []).append(at.number)

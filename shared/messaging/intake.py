@@ -70,10 +70,10 @@ class Intake:
 
         Raises `CannotHandle` for a newer version of what we listen to: it waits for code that knows it.
         """
-        for item in batch:
-            name, version = name_and_version(item.record.type)
+        for tag in dict.fromkeys(item.record.type for item in batch):
+            name, version = name_and_version(tag)
             if version > self._newest.get(name, version):
-                raise CannotHandle(f"{item.record.type} 比本服务所知的版本新，升级后请重试")
+                raise CannotHandle(f"{tag} 比本服务所知的版本新，升级后请重试")
         noted = [(item, note) for item in batch for note in self._notes(item)]
         if noted:
             await _write_facts(connection, noted)
@@ -116,13 +116,16 @@ async def _write_facts(connection: asyncpg.Connection, noted: Sequence[tuple[Del
             raise CannotHandle("前序消息缺失，无法更新尚不知道的内容")
         known[name] = (note.update(old), item)
     kept = sorted((*name, msgspec.json.encode(fact), item) for name, (fact, item) in known.items() if fact is not None)
-    await connection.executemany(
-        "insert into fact (kind, key, value, log_id, position) values ($1, $2, $3, $4, $5)"
+    await connection.execute(
+        "insert into fact (kind, key, value, log_id, position)"
+        " select * from unnest($1::text[], $2::text[], $3::bytea[], $4::uuid[], $5::bigint[])"
         " on conflict (kind, key) do update"
         " set value = excluded.value, log_id = excluded.log_id, position = excluded.position",
-        [(kind, key, value, item.log_id, item.position) for kind, key, value, item in kept],
+        [kind for kind, _, _, _ in kept],
+        [key for _, key, _, _ in kept],
+        [value for _, _, value, _ in kept],
+        [item.record.log_id for _, _, _, item in kept],
+        [item.position for _, _, _, item in kept],
     )
-    await connection.executemany(
-        "delete from fact where kind = $1 and key = $2",
-        [name for name, (fact, _) in known.items() if fact is None],
-    )
+    if forgotten := [name for name, (fact, _) in known.items() if fact is None]:
+        await connection.executemany("delete from fact where kind = $1 and key = $2", forgotten)

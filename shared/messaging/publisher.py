@@ -24,6 +24,8 @@ from shared.telemetry.traces import batch_span
 from shared.testing.fault_points import FaultPoint, reached
 
 INCARNATION_SECONDS = 1.0
+BATCH_BYTES = 256 * 1024
+"""Of one partition in one request. A partition has one request out at a time, so small ones wait for each other."""
 INTERRUPTIONS = (*DATABASE, *ERRORS)
 
 log = structlog.get_logger(__name__)
@@ -181,6 +183,7 @@ class Publisher(ABC):
                 acks="all",
                 linger_ms=0,
                 metadata_max_age_ms=METADATA_MS,
+                max_batch_size=BATCH_BYTES,
                 request_timeout_ms=5000,
             )
             try:

@@ -24,7 +24,7 @@ from shared.testing.fault_points import FaultPoint, reached
 
 log = structlog.get_logger(__name__)
 
-MAX_RECORDS = 500
+MAX_RECORDS = 1000
 CHECK_SECONDS = 1.0
 
 Batches = Mapping[TopicPartition, Sequence[ConsumerRecord]]
@@ -44,6 +44,7 @@ class Subscriber(ABC):
         self._incarnations = Incarnations(bootstrap)
         self._lease = Lease(pool, lease)
         self._unnoted: Offsets = {}
+        self._note_at = 0.0
 
     @abstractmethod
     async def _take(self, batches: Batches, lives: Lives) -> None:
@@ -94,15 +95,28 @@ class Subscriber(ABC):
             self._unnoted = {}
             await self._begin()
             await self._assign(consumer, known)
-            check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
+            await self._read(consumer, known)
+        finally:
+            await close_consumer(consumer)
+
+    async def _read(self, consumer: AIOKafkaConsumer, known: Incarnate) -> None:
+        """Take what comes, until the lease or this incarnation of the topics is over.
+
+        While one piece is being taken, which is mostly waiting for the database, the next is unpacked.
+        """
+        loop = asyncio.get_running_loop()
+        check_at = loop.time() + CHECK_SECONDS
+        coming = asyncio.ensure_future(_some(consumer))
+        try:
             while await self._lease.held() is not None:
-                batches = await consumer.getmany(timeout_ms=200, max_records=MAX_RECORDS)
+                batches = await coming
+                coming = asyncio.ensure_future(_some(consumer))
                 if batches:
                     reached(FaultPoint.RECEIVE_TAKEN)
                     await self._take(batches, _lives(known))
                     self._unnoted |= offsets_after(batches)
                     await self._note(_lives(known))
-                if asyncio.get_running_loop().time() >= check_at:
+                if loop.time() >= check_at:
                     now = await self._incarnations.of(self._topics)
                     if not all(now[topic].continues(known[topic]) for topic in self._topics):
                         log.warning("broker_incarnation_changed")
@@ -113,9 +127,10 @@ class Subscriber(ABC):
                     known = now
                     await self._check()
                     await self._note(_lives(known))
-                    check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
+                    check_at = loop.time() + CHECK_SECONDS
         finally:
-            await close_consumer(consumer)
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
 
     async def _assign(self, consumer: AIOKafkaConsumer, known: Incarnate) -> None:
         """Take every partition there is now; one that nothing is noted of in this life is read from its beginning."""
@@ -126,9 +141,11 @@ class Subscriber(ABC):
             consumer.seek(place, hints.get((place.topic, place.partition), 0))
 
     async def _note(self, lives: Lives) -> None:
-        """Note how far was read; of a partition that had no marker yet, once it has one."""
+        """Note how far was read, about once a second; of a partition that had no marker yet, once it has one."""
         ready = {at: offset for at, offset in self._unnoted.items() if at in lives}
-        if ready and self._settled():
+        now = asyncio.get_running_loop().time()
+        if ready and now >= self._note_at and self._settled():
+            self._note_at = now + CHECK_SECONDS
             await self._bookmarks.note_offsets(lives, ready)
             self._unnoted = {at: offset for at, offset in self._unnoted.items() if at not in lives}
 
@@ -138,6 +155,12 @@ class Subscriber(ABC):
         where = f"{life}/{message.topic}/{message.partition}/{message.offset}"
         reason = f"无法读取：{error}（{where}）"
         await self._bookmarks.park_unreadable(service_of(message.topic), name, message.value or b"", reason)
+
+
+async def _some(consumer: AIOKafkaConsumer) -> Batches:
+    """What has come, at most `MAX_RECORDS`; nothing when nothing comes for a while."""
+    found: Batches = await consumer.getmany(timeout_ms=200, max_records=MAX_RECORDS)
+    return found
 
 
 def without_markers(messages: Iterable[ConsumerRecord]) -> Iterable[ConsumerRecord]:

@@ -1,5 +1,6 @@
 """Names on the wire: topics, headers, and what a delivered event is."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -60,9 +61,9 @@ def headers(service: str, position: int, record: Record) -> list[tuple[str, byte
     return values
 
 
-def read_message(topic: str, message_headers: object, value: bytes | None) -> Delivered:
+def read_message(topic: str, message_headers: Sequence[tuple[str, bytes]] | None, value: bytes | None) -> Delivered:
     """Read one Kafka message. Raises `Unreadable`."""
-    position = next((v for k, v in message_headers or () if k == "position"), None)  # type: ignore[attr-defined]
+    position = _position(message_headers)
     if position is None or not position.isdigit():
         raise Unreadable("没有位置或内容")
     if value is None:
@@ -72,3 +73,10 @@ def read_message(topic: str, message_headers: object, value: bytes | None) -> De
     except (msgspec.MsgspecError, RecursionError) as error:
         raise Unreadable(str(error), int(position)) from error
     return Delivered(service_of(topic), int(position), record, value)
+
+
+def _position(message_headers: Sequence[tuple[str, bytes]] | None) -> bytes | None:
+    for name, value in reversed(message_headers or ()):  # it is among the last
+        if name == "position":
+            return value
+    return None

@@ -11,6 +11,7 @@ from shared.eventstore.needs import Needs
 from shared.eventstore.record import Actor
 from shared.eventstore.store import new_context
 from shared.eventstore.work import Answer, Work
+from shared.vault.keys import Keyring
 from tests.bench.endpoints import Asked, asked_by, person, system
 from tests.bench.kernel import Kernel, carried_out
 from tests.bench.submissions import DISTRICT, put_facts, submissions
@@ -20,10 +21,15 @@ PROCESS = Actor("process:payee-check")
 
 async def new_claims(place: Kernel, count: int) -> list[Asked]:
     """As many `POST /v1/claims`, of new people each."""
+    return await claims_by_app(place.dsn, place.store.keyring, count)
+
+
+async def claims_by_app(database: str, keyring: Keyring, count: int) -> list[Asked]:
+    """The same for a store whose facts are in `database`."""
     app = system("app", "app")
     submitted = submissions(count)
-    await put_facts(place.dsn, submitted)
-    return [await asked_by(submission.submit, item.body, caller=app, keyring=place.store.keyring) for item in submitted]
+    await put_facts(database, submitted)
+    return [await asked_by(submission.submit, item.body, caller=app, keyring=keyring) for item in submitted]
 
 
 async def reviews(place: Kernel, claim_ids: Sequence[str]) -> list[Asked]:

@@ -85,7 +85,7 @@ async def opened(server: PostgresServer, database: str, master_key: Path) -> Asy
         reader = LogReader(pool)
         await reader.start()
         await put_policy_in_force(store)
-        with _collector_spared():
+        with collector_spared():
             yield Kernel(server, dsn, pool, store, reader, Sequencer(pool, store.appended, reader.advance))
 
 
@@ -96,7 +96,7 @@ async def create_database(server: PostgresServer, name: str) -> None:
 
 
 @contextmanager
-def _collector_spared() -> Iterator[None]:
+def collector_spared() -> Iterator[None]:
     """The garbage collector as `shared.runtime.serve` sets it, for us and for the peer."""
     before = gc.get_threshold()
     spare_the_collector()

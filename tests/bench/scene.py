@@ -67,17 +67,17 @@ async def scene(
         bare = f"http://127.0.0.1:{port + 50}"
         serve = [sys.executable, "-m", "deploy.local.cli", "serve", service, "--role", role]
         if application is not None:
-            serve = _uvicorn(application, port)
+            serve = uvicorn(application, port)
         environment = {**os.environ, settings.DIRECTORY_VARIABLE: str(directory), "BARE_DSN": dsn}
         with (directory / "bench.log").open("wb") as log:
-            programs = [serve, _uvicorn(beside, port + 50)]
+            programs = [serve, uvicorn(beside, port + 50)]
             ready = [f"http://{host}:{port}/readyz", f"{bare}/docs"]
             if registry:
-                programs.append(_uvicorn("tests.bench.registry:app", plan.settings.address("registry")[1]))
+                programs.append(uvicorn("tests.bench.registry:app", plan.settings.address("registry")[1]))
                 ready.append(f"{plan.settings.services['registry']}/docs")
             processes = [subprocess.Popen(one, env=environment, stdout=log, stderr=log) for one in programs]
             try:
-                await asyncio.gather(*map(_until, ready))
+                await asyncio.gather(*map(until_ready, ready))
                 url = plan.settings.services[service]
                 yield Scene(plan.settings, service, url, bare, dsn, issuer.tokens())
             finally:
@@ -87,7 +87,8 @@ async def scene(
                     process.wait()
 
 
-def _uvicorn(application: str, port: int) -> list[str]:
+def uvicorn(application: str, port: int) -> list[str]:
+    """The command that serves an application as services are served."""
     quiet = ["--no-access-log", "--loop", "uvloop", "--http", "httptools", "--log-level", "warning"]
     return [sys.executable, "-m", "uvicorn", application, "--port", str(port), *quiet]
 
@@ -114,7 +115,8 @@ async def _bare_tables(dsn: str) -> None:
     await connection.close()
 
 
-async def _until(url: str) -> None:
+async def until_ready(url: str) -> None:
+    """Raises TimeoutError."""
     deadline = asyncio.get_running_loop().time() + PATIENCE
     async with httpx.AsyncClient(trust_env=False) as http:
         while True:

@@ -20,6 +20,10 @@ BARS = {
     "append_at_10m_vs_10k": (">=", 0.9),
     "load_at_10m_vs_10k": (">=", 0.9),
     "warm_start_s": ("<", 10.0),
+    "cross_service_p99_ms": ("<", 250.0),
+    "audit_visible_p99_ms": ("<", 250.0),
+    "consume_vs_plain": (">=", 10.0),
+    "rebuild_events_per_s": (">=", 100_000.0),
 }
 
 

@@ -10,7 +10,7 @@ import msgspec
 from aiokafka.structs import ConsumerRecord
 
 from deploy.local.client import Client
-from deploy.local.histories import read_heads_topic, read_kafka
+from deploy.local.histories import hear_events, read_heads_topic
 from deploy.local.settings import StackSettings
 from shared.eventstore.store import VIEWED, answer_name
 from shared.vault.boxes import Unreadable
@@ -112,7 +112,7 @@ async def in_topics(client: Client, settings: StackSettings) -> list[Text]:
         content = b"\n".join((message.key or b"", *headers, message.value or b""))
         heard[message.topic, message.partition, message.offset] = Text(f"Kafka {message.topic}", content)
 
-    await read_kafka(client, hear)
+    await hear_events(client, hear)
     await read_heads_topic(client, {name: await _newest_head(dsn) for name, dsn in settings.databases.items()}, hear)
     return list(heard.values())
 

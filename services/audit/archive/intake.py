@@ -14,31 +14,31 @@ MENTIONED = re.compile(rb'"((?:clm|wle|crt|org|per)_[0-9a-f]{8}-[0-9a-f]{4}-[0-9
 
 async def archive_batch(connection: asyncpg.Connection, batch: Sequence[Delivered]) -> None:
     """The effect of audit's consumer."""
-    await connection.executemany(
+    records = [item.record for item in batch]
+    await connection.execute(
         "insert into archive (log_id, position, source, stream, version, type, occurred_at, record)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        [
-            (
-                item.log_id,
-                item.position,
-                item.source,
-                item.record.stream,
-                item.record.version,
-                item.record.type,
-                item.record.occurred_at,
-                item.data,
-            )
-            for item in batch
-        ],
+        " select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::int[], $6::text[],"
+        " $7::timestamptz[], $8::bytea[])",
+        [record.log_id for record in records],
+        [item.position for item in batch],
+        [item.source for item in batch],
+        [record.stream for record in records],
+        [record.version for record in records],
+        [record.type for record in records],
+        [record.occurred_at for record in records],
+        [item.data for item in batch],
     )
-    await connection.executemany(
-        "insert into mention (stream, log_id, position) values ($1, $2, $3) on conflict do nothing",
-        [
-            (stream.decode(), item.log_id, item.position)
-            for item in batch
-            for stream in {*MENTIONED.findall(bytes(item.record.payload))} - {item.record.stream.encode()}
-        ],
-    )
+    mentions = [
+        (stream.decode(), item.record.log_id, item.position)
+        for item in batch
+        for stream in {*MENTIONED.findall(bytes(item.record.payload))} - {item.record.stream.encode()}
+    ]
+    if mentions:
+        await connection.execute(
+            "insert into mention (stream, log_id, position)"
+            " select * from unnest($1::text[], $2::uuid[], $3::bigint[]) on conflict do nothing",
+            *map(list, zip(*mentions, strict=True)),
+        )
     await _update_claims(connection, [item for item in batch if item.record.stream.startswith("clm_")])
 
 
@@ -50,9 +50,13 @@ async def _update_claims(connection: asyncpg.Connection, batch: Sequence[Deliver
     states = {row["claim_id"]: msgspec.json.decode(row["state"], type=ClaimAsTold) for row in rows}
     for item in batch:
         states[item.record.stream] = evolve(states.get(item.record.stream, ClaimAsTold()), item.record)
-    await connection.executemany(
-        "insert into claim_view (claim_id, status, district, state) values ($1, $2, $3, $4)"
-        " on conflict (claim_id) do update"
+    changed = sorted(states.items())
+    await connection.execute(
+        "insert into claim_view (claim_id, status, district, state)"
+        " select * from unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) on conflict (claim_id) do update"
         " set status = excluded.status, district = excluded.district, state = excluded.state",
-        [(id, state.status, state.district, msgspec.json.encode(state)) for id, state in sorted(states.items())],
+        [claim_id for claim_id, _ in changed],
+        [state.status for _, state in changed],
+        [state.district for _, state in changed],
+        [msgspec.json.encode(state) for _, state in changed],
     )

@@ -176,11 +176,13 @@ class Table:
         names = [name for name in zip(kinds, keys, strict=True) if name in self.facts]
         return [{"kind": kind, "key": key, "value": self.facts[kind, key][0]} for kind, key in names]
 
+    async def execute(self, query: str, *columns: list[Any]) -> None:
+        assert "insert into fact" in query
+        for kind, key, value, _, position in zip(*columns, strict=True):
+            self.facts[kind, key] = (value, position)
+
     async def executemany(self, query: str, rows: list[tuple[Any, ...]]) -> None:
-        if "insert into fact" in query:
-            for kind, key, value, _, position in rows:
-                self.facts[kind, key] = (value, position)
-        elif "delete from fact" in query:
+        if "delete from fact" in query:
             for name in rows:
                 self.facts.pop(name, None)
         else:
