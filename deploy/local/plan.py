@@ -102,6 +102,16 @@ def _issuers(registry: str, identity: str, sandbox_keys: str) -> tuple[Issuer, .
     )
 
 
+def admin_of(directory: Path, stack: StackSettings) -> str:
+    """The URL of the superuser of the server on which a stack's databases are."""
+    options = read_options(directory)
+    if options.postgres is not None:
+        return options.postgres
+    port = urlsplit(stack.databases["registry"]).port
+    assert port is not None
+    return PostgresServer(directory, port, superuser_password(directory)).dsn()
+
+
 def _settings_of_last_time(directory: Path) -> StackSettings | None:
     try:
         return settings.read(directory)
