@@ -92,6 +92,7 @@ class Parts:
         self._consumer: Consumer | None = None
         self._broker = Incarnations(settings.kafka)
         self._log: Identity | None = None
+        self._ending = False
         self.signing: Guard | None = None
 
     async def start(self) -> None:
@@ -129,9 +130,12 @@ class Parts:
         if self._log is None:
             self._log = found
         elif found != self._log:
-            log.error("log_changed", was=str(self._log.log_id), log_id=str(found.log_id))
-            os.kill(os.getpid(), signal.SIGTERM)
-            raise asyncpg.InterfaceError("the database has another log: this process ends")
+            # Not raised: while asyncpg tidies up after an error it loses a cancellation.
+            connection.terminate()
+            if not self._ending:
+                self._ending = True
+                log.error("log_changed", was=str(self._log.log_id), log_id=str(found.log_id))
+                os.kill(os.getpid(), signal.SIGTERM)
 
     @property
     def restored(self) -> bool:

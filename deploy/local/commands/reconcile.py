@@ -62,7 +62,7 @@ def _tell(name: str, done: Reconciled) -> None:
     if done.aside:
         keys, destroyed, answers = done.secrets
         print(
-            f"  of the database put aside: {keys} keys of subjects, and {answers} kept answers; {destroyed} erased since"
+            f"  from the database put aside: {keys} keys of subjects, and {answers} kept answers; {destroyed} erased since"
         )
     else:
         print("  no database put aside was of use: answers kept for repeated requests of the lost time are gone")

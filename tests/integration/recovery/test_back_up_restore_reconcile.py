@@ -2,7 +2,7 @@
 
 from shared.eventstore.store import Store
 from tests.integration.eventstore.commands import close, key, move, open_account, set_bound, spend, stream_of
-from tests.integration.recovery.conftest import Desk
+from tests.integration.recovery.working import Desk
 
 
 async def work(store: Store, day: str, count: int = 20) -> list[str]:
