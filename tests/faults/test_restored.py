@@ -1,8 +1,8 @@
 """A service's database is restored from an older backup in the middle of a demo: refused, reconciled, and all holds."""
 
 import asyncio
-import subprocess
 import sys
+from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
 import asyncpg
@@ -26,11 +26,10 @@ PATIENCE = 60.0
 async def huchuang(directory: Path, *arguments: str, code: int = 0) -> str:
     """What the command says; it ends with `code`."""
     command = [sys.executable, "-m", "deploy.local.cli", *arguments, "--data", str(directory)]
-    done = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
-    said = done.stdout + done.stderr
-    assert done.returncode == code, said
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT)
+    async with asyncio.timeout(PATIENCE):
+        said = (await process.communicate())[0].decode()
+    assert process.returncode == code, said
     return said
 
 

@@ -61,9 +61,7 @@ def _tell(name: str, done: Reconciled) -> None:
     )
     if done.aside:
         keys, destroyed, answers = done.secrets
-        print(
-            f"  from the database put aside: {keys} keys of subjects, and {answers} kept answers; {destroyed} erased since"
-        )
+        print(f"  from the database put aside: {keys} keys, {answers} kept answers; {destroyed} keys destroyed since")
     else:
         print("  no database put aside was of use: answers kept for repeated requests of the lost time are gone")
     print(f"  {done.processes} commands of processes noted as done, {done.mended} limits and rows mended")

@@ -32,18 +32,18 @@ async def migrated(postgres: PostgresServer) -> str:
     return TEMPLATE
 
 
-@pytest.fixture(params=CHOICES)
+@pytest.fixture
 async def desk(
     request: pytest.FixtureRequest, postgres: PostgresServer, migrated: str, brokers: Brokers, tmp_path: Path
 ) -> AsyncIterator[Desk]:
-    """An empty service, with each kind of broker."""
+    """An empty service, with Tansu, or the kind of broker that the test names."""
     name = databases.name_of(SERVICE)
     dsn = databases.dsn(postgres.dsn(), name, PASSWORD, name)
     admin = await asyncpg.connect(postgres.dsn())
     await _drop(admin, name)
     await admin.execute(f"create database {name} template {migrated} owner {name}")
     await _anew(dsn)
-    async with brokers.with_topics(request.param, topic_of(SERVICE), HEADS) as broker:
+    async with brokers.with_topics(getattr(request, "param", CHOICES[0]), topic_of(SERVICE), HEADS) as broker:
         stack = StackSettings(
             profile="local",
             directory=str(tmp_path),

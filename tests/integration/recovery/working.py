@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 
 from deploy.local import restoring
 from deploy.local.backups import Manifest, back_up
@@ -16,16 +17,24 @@ from deploy.local.restoring import Restored
 from deploy.local.settings import StackSettings
 from shared.eventstore.needs import Needs
 from shared.eventstore.process import Command, Process, Reaction
-from shared.eventstore.record import Record, tag_of
+from shared.eventstore.reader import LogReader
+from shared.eventstore.record import Record, canonical, tag_of
 from shared.eventstore.store import Store
 from shared.eventstore.work import Answer, Work
 from shared.recovery.reconcile import Others, Reconciled, reconcile
+from shared.recovery.tail import CannotReconcile
+from shared.recovery.topics import read_topics
 from shared.runtime.definition import ServiceDefinition
-from shared.runtime.parts import Parts
+from shared.runtime.parts import Parts, open_pool
 from shared.testing.fault_points import VARIABLE, FaultPoint
+from shared.vault.keys import Keyring
+from shared.vault.master import FileMasterKey
 from tests.integration.eventstore.account import ACCOUNT, Moved, Opened
+from tests.integration.eventstore.commands import close, key, move, open_account, set_bound, spend, stream_of
 from tests.integration.messaging.working import until
 
+APART = "kin"
+"""A scope that no event carries."""
 SERVICE = "training"
 """Whose role, database and migrations are used; what it does is the small aggregate of the kernel's tests."""
 
@@ -72,6 +81,15 @@ class Desk:
         finally:
             await parts.stop()
 
+    @asynccontextmanager
+    async def idle(self) -> AsyncIterator[Store]:
+        """The service takes commands, and none of its workers runs."""
+        pool = await open_pool(self.dsn)
+        try:
+            yield Store(pool, [ACCOUNT], Keyring(FileMasterKey(self.settings.secret(SERVICE, "master.key"))))
+        finally:
+            await pool.close()
+
     async def _at_rest(self, parts: Parts) -> bool:
         now = await parts.progress()
         done: bool = await parts.pool.fetchval(
@@ -89,6 +107,7 @@ class Desk:
         return await restoring.restore(self.admin, self.dsn, service, self.file)
 
     async def reconcile(self, *, aside: bool = True, others: Others | None = None) -> Reconciled | None:
+        """`aside`: whether the database put aside is still there."""
         asides = await restoring.asides(self.dsn) if aside else []
 
         async def ask(*_: object) -> Others:
@@ -96,11 +115,31 @@ class Desk:
 
         return await reconcile(DEFINITION, self.settings, ask, asides)
 
+    async def reconciled(self, *, aside: bool = True, others: Others | None = None) -> Reconciled:
+        done = await self.reconcile(aside=aside, others=others)
+        assert done is not None
+        return done
+
+    async def refused(self, *, aside: bool = False, others: Others | None = None) -> str:
+        """Why it cannot be reconciled; nothing has changed then."""
+        before = await self.log()
+        with pytest.raises(CannotReconcile) as cannot:
+            await self.reconcile(aside=aside, others=others)
+        assert await self.log() == before
+        return str(cannot.value)
+
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the live database says."""
         connection = await asyncpg.connect(self.dsn)
         try:
             return [tuple(row) for row in await connection.fetch(query)]
+        finally:
+            await connection.close()
+
+    async def execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            await connection.execute(statement)
         finally:
             await connection.close()
 
@@ -118,6 +157,18 @@ class Desk:
             *await self.rows("select * from inline_row order by view, key"),
         ]
 
+    async def records(self, *, after: int) -> dict[int, bytes]:
+        """The canonical bytes of the records behind a position."""
+        async with asyncpg.create_pool(self.dsn, min_size=1, max_size=1) as pool:
+            reader = LogReader(pool)
+            await reader.start()
+            return {item.position: canonical(item.record) for item in await reader.read(after, 1000)}
+
+    async def tail(self) -> list[int]:
+        """The positions that Kafka holds behind the end of the live log."""
+        [(former, position)] = await self.rows("select former, position from log_identity, log_head")
+        return sorted((await read_topics(self.settings.kafka, SERVICE, former, position)).records)
+
     async def killed(self, command: str, at: FaultPoint, *arguments: str) -> int:
         """Run a command in a process that kills itself at a point; returns what it ended with."""
         process = await asyncio.create_subprocess_exec(
@@ -126,3 +177,35 @@ class Desk:
             env={**os.environ, VARIABLE: f"{at}:kill"},
         )
         return await process.wait()
+
+
+async def work(store: Store, day: str, count: int = 6) -> list[str]:
+    """A day's work: accounts with names, money that is spent, and one given up."""
+    await set_bound(store, day, "1000.00")
+    streams = [
+        stream_of(await open_account(store, f"{day}-{n}", f"{day}-{n}", idempotency=key(f"{day}-{n}")))
+        for n in range(count)
+    ]
+    await move(store, *streams[:3])
+    await spend(store, day, "12.50")
+    await close(store, streams[-1])
+    return streams
+
+
+async def two_days(desk: Desk) -> Manifest:
+    """One day's work, a backup, and another day's."""
+    async with desk.at_work() as store:
+        [first, *_] = await work(store, "monday")
+    manifest = await desk.back_up()
+    async with desk.at_work() as store:
+        await move(store, first)
+        await work(store, "tuesday")
+    return manifest
+
+
+async def lost(desk: Desk) -> None:
+    """Nothing is left of the database that was put aside."""
+    admin = await asyncpg.connect(desk.admin)
+    for dsn in await restoring.asides(desk.dsn):
+        await admin.execute(f'drop database "{dsn.rpartition("/")[2]}" with (force)')
+    await admin.close()
