@@ -127,7 +127,7 @@ async def _renew(dsn: str) -> None:
 async def _swap(connection: asyncpg.Connection, admin: str, live: str, fresh: str) -> str | None:
     """Let the databases change their names, both or neither; returns the name of the one that was live, if any."""
     there = await connection.fetchval("select true from pg_database where datname = $1", live)
-    aside = f"{live}{ASIDE}{datetime.now(UTC):%Y%m%d%H%M%S}"
+    aside = f"{live}{ASIDE}{datetime.now(UTC):%Y%m%d%H%M%S%f}"
     ending = asyncio.create_task(_end_sessions(admin, live))
     try:
         async with connection.transaction():

@@ -21,6 +21,7 @@ from shared.proof.heads import SignedHead, Signer, verify_head
 from shared.proof.tree import LogTree
 from shared.recovery.identity import read_identity
 from shared.recovery.kept_aside import Secrets, contradicts, read_aside, take_secrets
+from shared.recovery.mark import mark_of, read_mark, set_mark
 from shared.recovery.put_back import check_streams, note_processes, put_back
 from shared.recovery.tail import CannotReconcile, Placed, Witness, assemble, check_roots, subjects_of
 from shared.recovery.topics import read_topics
@@ -138,6 +139,7 @@ class _Reconciliation:
         reached(FaultPoint.RECONCILE_MENDED)
         began: int = await self._pool.fetchval("select restored_position from log_identity")
         unreadable = await self._unreadable(began)
+        self._note_unseen(after + len(placed))
         await self._pool.execute("select reinstate_log()")
         return Reconciled(
             log_id=self._log_id,
@@ -151,6 +153,15 @@ class _Reconciliation:
             unreadable=unreadable,
             notes=tuple(self._notes),
         )
+
+    def _note_unseen(self, position: int) -> None:
+        """The service's own mark may be further on than anybody else has heard: that much is said to be lost."""
+        path = mark_of(self._settings, self._definition.name)
+        known = read_mark(path, self._log_id)
+        if known > position:
+            unseen = known - position
+            self._notes.append(f"{unseen} events behind position {position} had reached nobody: they are lost for good")
+        set_mark(path, self._log_id, position)
 
     def _own(self, heads: Sequence[SignedHead]) -> list[SignedHead]:
         """Those that this service has signed for this log; a stranger's say nothing."""

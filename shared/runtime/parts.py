@@ -31,6 +31,7 @@ from shared.messaging.relay import READER as RELAY
 from shared.messaging.relay import Relay
 from shared.proof.heads import HeadSigner, Signer
 from shared.recovery.identity import RESTORED, Identity, read_identity
+from shared.recovery.mark import mark_of, read_mark, set_mark
 from shared.runtime.definition import ServiceDefinition, Surroundings
 from shared.runtime.long_work import Operations
 from shared.runtime.parked import ParkedMessages
@@ -51,6 +52,7 @@ PROCESSES = "processes"
 CONSUMER = "intake"
 SWEEP_SECONDS = 60.0
 LOOK_SECONDS = 0.5
+MARK_SECONDS = 1.0
 
 
 async def open_pool(
@@ -92,6 +94,7 @@ class Parts:
         self._consumer: Consumer | None = None
         self._broker = Incarnations(settings.kafka)
         self._log: Identity | None = None
+        self._reached = 0
         self._ending = False
         self.signing: Guard | None = None
 
@@ -118,24 +121,43 @@ class Parts:
         self.signing = self._guard()
         self.reader = LogReader(self.pool)
         await self.reader.start()
+        await self._look_back()
         if settings.profile == "local":
             await self.pool.execute(
                 "insert into business_clock (stands_at) values ($1) on conflict do nothing", settings.clock_start
             )
 
     async def _same_log(self, connection: asyncpg.Connection) -> None:
-        """A database that was put in the place of ours has another log, or ours under another id: what this process
-        remembers is not true of it. It ends, and whoever supervises it starts it again."""
+        """A database that was put in the place of ours has another log, ours under another id, or less of ours: what
+        this process remembers is not true of it. It ends, and whoever supervises it starts it again."""
         found = await read_identity(connection)
         if self._log is None:
             self._log = found
-        elif found != self._log:
+        elif found != self._log or await connection.fetchval("select position from log_head") < self._reached:
             # Not raised: while asyncpg tidies up after an error it loses a cancellation.
             connection.terminate()
             if not self._ending:
                 self._ending = True
                 log.error("log_changed", was=str(self._log.log_id), log_id=str(found.log_id))
                 os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _look_back(self) -> None:
+        """A log that ends before its mark came out of a backup, though nobody said so: it gets a new id as well."""
+        assert self._log is not None
+        known = read_mark(mark_of(self.settings, self.definition.name), self._log.log_id)
+        if self.reader.head < known:
+            log.error("log_went_back", known=known, head=self.reader.head)
+            renewed = await self.pool.fetchval("select renew_log()")
+            self._log = Identity(renewed, self._log.log_id)
+
+    async def _keep_mark(self) -> None:
+        """Keep in mind, outside the database, how long the log has been."""
+        path, kept = mark_of(self.settings, self.definition.name), 0
+        while True:
+            await asyncio.sleep(MARK_SECONDS)
+            if self.reader.head > kept:
+                kept = self._reached = self.reader.head
+                await asyncio.to_thread(set_mark, path, self.reader.log_id, kept)
 
     @property
     def restored(self) -> bool:
@@ -179,6 +201,7 @@ class Parts:
         heads = HeadPublisher(self.pool, definition.name, self.settings.kafka)
         self._spawn("heads", heads.run())
         self._spawn("signer", HeadSigner(self.pool, self.reader, self.signer, heads.wake).run())
+        self._spawn("mark", self._keep_mark())
         self._spawn("sweeper", self._sweep())
         self._spawn("builder", Builder(self.pool, self.reader, self.projections, self.derived).run())
         self._spawn("operations", self.operations.run())

@@ -144,8 +144,12 @@ def _restored(service: str, restored: Callable[[], bool], path: str) -> Problem 
     """Why nothing is answered at this path, after a restore."""
     if not restored() or path in OPEN_ALWAYS:
         return None
-    detail = f"{service} 的数据库由备份恢复，备份之后的事件尚未补回；请运维人员运行 huchuang reconcile {service}"
-    return Problem(503, "restored_unreconciled", detail, headers={"Retry-After": "60"})
+    return Problem(
+        503,
+        "restored_unreconciled",
+        f"数据库由备份恢复，其后的事件尚未补回；请运维人员运行 huchuang reconcile {service}",
+        headers={"Retry-After": "60"},
+    )
 
 
 class _TooLarge(HTTPException):

@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
-from deploy.local import settings
+from deploy.local import plan, restoring, settings
 from deploy.local.endpoints import Endpoints
 from shared.recovery.identity import RESTORED
 from tests.e2e.stories import run_demo
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.stack
 
 FOUNDERS = 12
 PATIENCE = 60.0
+OUTCOME = "refused until reconciled; what was lost came back, nothing was done twice; all holds"
 
 
 async def huchuang(directory: Path, *arguments: str, code: int = 0) -> str:
@@ -68,23 +69,41 @@ async def until_refused(endpoints: Endpoints, service: str) -> None:
             assert f"huchuang reconcile {service}" in answer.json()["detail"]
 
 
-async def restored_and_reconciled(directory: Path, endpoints: Endpoints, service: str, file: Path) -> str:
-    """Restore the backup, see that it is refused, reconcile; returns what reconcile said."""
+async def restored_and_reconciled(
+    directory: Path, endpoints: Endpoints, service: str, file: Path, *, aside: bool = True
+) -> str:
+    """Restore the backup, see that it is refused, reconcile; returns what reconcile said.
+
+    `aside`: whether the database that was there can still be read.
+    """
     said = await huchuang(directory, "restore", service, str(file))
     assert f"huchuang reconcile {service}" in said
     await until_refused(endpoints, service)
     assert f"run huchuang reconcile {service}" in await huchuang(directory, "status", code=1)
+    if not aside:
+        await forget_aside(directory, service)
     return await huchuang(directory, "reconcile", service)
 
 
-async def a_demo_with_a_restore(service: str, behind: int, directory: Path, endpoints: Endpoints) -> str:
+async def forget_aside(directory: Path, service: str) -> None:
+    """Drop what a restore has put aside: the disk is gone."""
+    stack = settings.read(directory)
+    admin = await asyncpg.connect(plan.admin_of(directory, stack))
+    for dsn in await restoring.asides(stack.databases[service]):
+        await admin.execute(f'drop database "{dsn.rpartition("/")[2]}" with (force)')
+    await admin.close()
+
+
+async def a_demo_with_a_restore(
+    service: str, behind: int, directory: Path, endpoints: Endpoints, *, aside: bool = True
+) -> str:
     """Back up when a service has some events, restore when it has as many more, while the demo goes on."""
     demo = asyncio.create_task(run_demo(endpoints, directory, FOUNDERS))
     file = directory / "older.tar"
     await until_longer(directory, service, behind, demo)
     await huchuang(directory, "backup", service, "--to", str(file))
     await until_longer(directory, service, await length(directory, service) + behind, demo)
-    said = await restored_and_reconciled(directory, endpoints, service, file)
+    said = await restored_and_reconciled(directory, endpoints, service, file, aside=aside)
     await holds(endpoints, directory, await demo)
     return said
 
@@ -93,5 +112,33 @@ async def test_subsidy_is_restored_from_an_older_backup_in_mid_demo(warm_stack: 
     directory, endpoints = warm_stack()
     said = await a_demo_with_a_restore("subsidy", 20, directory, endpoints)
     assert "from the database put aside" in said
-    outcome = "refused until reconciled; the events behind the backup brought back, the demo went on; all holds"
-    keep(Result("older backup restored in mid-demo", "subsidy", 1, outcome, ""))
+    keep(Result("older backup restored in mid-demo", "subsidy", 1, OUTCOME, ""))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("service", ["registry", "training"])
+async def test_others_are_restored_in_mid_demo_as_well(service: str, warm_stack: WarmStack) -> None:
+    directory, endpoints = warm_stack()
+    await a_demo_with_a_restore(service, 20, directory, endpoints)
+    keep(Result("older backup restored in mid-demo", service, 1, OUTCOME, ""))
+
+
+@pytest.mark.full
+async def test_nobody_is_told_anything_twice_when_the_old_database_is_gone(warm_stack: WarmStack) -> None:
+    directory, endpoints = warm_stack()
+    said = await a_demo_with_a_restore("notify", 20, directory, endpoints, aside=False)
+    assert "no database put aside was of use" in said
+    assert "keys of" not in said
+    keep(Result("older backup restored, the old database gone", "notify", 1, OUTCOME, ""))
+
+
+@pytest.mark.full
+async def test_audit_is_restored_and_hears_everything_again(warm_stack: WarmStack) -> None:
+    directory, endpoints = warm_stack()
+    await run_demo(endpoints, directory, 3)
+    file = directory / "older.tar"
+    await huchuang(directory, "backup", "audit", "--to", str(file))
+    outcome = await run_demo(endpoints, directory, 3)
+    await restored_and_reconciled(directory, endpoints, "audit", file, aside=False)
+    await holds(endpoints, directory, outcome)
+    keep(Result("older backup restored, the old database gone", "audit", 1, OUTCOME, ""))

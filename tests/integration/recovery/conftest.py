@@ -10,10 +10,15 @@ import pytest
 from deploy.local import databases, migrations, settings
 from deploy.local.postgres import PostgresServer
 from deploy.local.settings import StackSettings
+from shared.messaging import heads as published
 from shared.messaging.topics import HEADS, topic_of
+from shared.proof import heads
+from shared.recovery import topics
+from shared.runtime import parts
 from tests.brokers import CHOICES, Brokers
 from tests.integration.recovery.working import SERVICE, Desk
 
+OFTEN = 0.3
 PASSWORD = "secret"
 TEMPLATE = "training_template"
 
@@ -34,9 +39,16 @@ async def migrated(postgres: PostgresServer) -> str:
 
 @pytest.fixture
 async def desk(
-    request: pytest.FixtureRequest, postgres: PostgresServer, migrated: str, brokers: Brokers, tmp_path: Path
+    request: pytest.FixtureRequest,
+    postgres: PostgresServer,
+    migrated: str,
+    brokers: Brokers,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Desk]:
-    """An empty service, with Tansu, or the kind of broker that the test names."""
+    """An empty service, with Tansu or the kind of broker that the test names; it does often what others do at times."""
+    for module, name in ((heads, "INTERVAL"), (published, "POLL_SECONDS"), (parts, "MARK_SECONDS"), (topics, "QUIET")):
+        monkeypatch.setattr(module, name, OFTEN)
     name = databases.name_of(SERVICE)
     dsn = databases.dsn(postgres.dsn(), name, PASSWORD, name)
     admin = await asyncpg.connect(postgres.dsn())

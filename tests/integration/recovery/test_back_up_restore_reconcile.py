@@ -1,13 +1,16 @@
 """A service's database is backed up, goes on, is restored, and becomes itself again."""
 
+from uuid import UUID
+
 import pytest
 
 from shared.eventstore.needs import Needs
+from shared.recovery.mark import mark_of, set_mark
 from shared.values.personal import REDACTED
 from tests.brokers import CHOICES
 from tests.integration.eventstore.account import ACCOUNT, Opened
 from tests.integration.eventstore.commands import key, move, open_account, stream_of
-from tests.integration.recovery.working import APART, Desk, lost, two_days, work
+from tests.integration.recovery.working import APART, SERVICE, Desk, lost, two_days, work
 
 
 @pytest.mark.parametrize("desk", CHOICES, indirect=True)
@@ -112,3 +115,29 @@ async def test_what_the_backup_held_without_a_position_gets_one_when_nobody_else
     assert (await desk.reconciled()).brought_back == 0
     async with desk.at_work() as store:
         assert (await store.look(Needs(streams=(first,)))).state(ACCOUNT, first).total == 102
+
+
+async def test_a_database_that_went_back_by_other_means_is_noticed_and_reconciled_as_well(desk: Desk) -> None:
+    async with desk.at_work() as store:
+        await work(store, "monday")
+    await desk.copied()
+    async with desk.at_work() as store:
+        await work(store, "tuesday")
+    before = await desk.log()
+    assert await desk.answers()
+    await desk.put_in_place()
+    assert not await desk.answers()
+    await desk.reconciled()
+    assert await desk.answers()
+    assert await desk.log() == before
+
+
+async def test_what_had_reached_nobody_is_told_to_be_lost_and_the_log_goes_on(desk: Desk) -> None:
+    manifest = await two_days(desk)
+    await desk.restore()
+    await lost(desk)
+    position = (await desk.tail())[-1]
+    set_mark(mark_of(desk.settings, SERVICE), UUID(manifest.log_id), position + 2)
+    done = await desk.reconciled()
+    assert done.notes == (f"2 events behind position {position} had reached nobody: they are lost for good",)
+    assert await desk.answers()

@@ -21,6 +21,7 @@ from shared.eventstore.reader import LogReader
 from shared.eventstore.record import Record, canonical, tag_of
 from shared.eventstore.store import Store
 from shared.eventstore.work import Answer, Work
+from shared.recovery.mark import mark_of, read_mark
 from shared.recovery.reconcile import Others, Reconciled, reconcile
 from shared.recovery.tail import CannotReconcile
 from shared.recovery.topics import read_topics
@@ -98,7 +99,47 @@ class Desk:
             now["head"],
         )
         waiting = now["unsequenced"] + now["reactions"]
-        return done and not waiting and set(now["followers"].values()) == {now["head"]}
+        marked = read_mark(mark_of(self.settings, SERVICE), parts.reader.log_id) == now["head"]
+        return done and marked and not waiting and set(now["followers"].values()) == {now["head"]}
+
+    async def copied(self) -> None:
+        """A copy of the database, by the server's own means."""
+        await self._administer(f"drop database if exists {self._copy}", self._copying)
+
+    async def put_in_place(self) -> None:
+        """The copy takes the database's place, and nobody says so."""
+        await self._administer(
+            f"drop database {self._name} with (force)", f"alter database {self._copy} rename to {self._name}"
+        )
+
+    @property
+    def _name(self) -> str:
+        return self.dsn.rpartition("/")[2]
+
+    @property
+    def _copy(self) -> str:
+        return f"{self._name}_copy"
+
+    @property
+    def _copying(self) -> str:
+        return f"create database {self._copy} template {self._name} owner {self._name}"
+
+    async def _administer(self, *statements: str) -> None:
+        admin = await asyncpg.connect(self.admin)
+        try:
+            for statement in statements:
+                await admin.execute(statement)
+        finally:
+            await admin.close()
+
+    async def answers(self) -> bool:
+        """Whether a process that is started now would answer anything."""
+        parts = Parts(DEFINITION, self.settings)
+        await parts.start()
+        try:
+            return not parts.restored
+        finally:
+            await parts.stop()
 
     async def back_up(self) -> Manifest:
         return await back_up(self.dsn, SERVICE, self.file)
@@ -201,6 +242,13 @@ async def two_days(desk: Desk) -> Manifest:
         await move(store, first)
         await work(store, "tuesday")
     return manifest
+
+
+async def one_day(desk: Desk) -> Manifest:
+    """A day's work that nobody else has seen, and a backup."""
+    async with desk.idle() as store:
+        await work(store, "monday")
+    return await desk.back_up()
 
 
 async def lost(desk: Desk) -> None:
