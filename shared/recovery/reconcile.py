@@ -206,6 +206,7 @@ class _Reconciliation:
         self, placed: Sequence[Placed], heads: Sequence[SignedHead], aside: _Aside | None, clock: datetime | None
     ) -> tuple[Secrets, int]:
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("set local idle_in_transaction_session_timeout = 0")
             await check_streams(connection, placed)
             await put_back(connection, placed)
             secrets = Secrets(0, 0, 0)

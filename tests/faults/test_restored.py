@@ -80,6 +80,7 @@ async def restored_and_reconciled(
     assert f"huchuang reconcile {service}" in said
     await until_refused(endpoints, service)
     assert f"run huchuang reconcile {service}" in await huchuang(directory, "status", code=1)
+    assert f"restored from a backup: {service}" in await huchuang(directory, "doctor")
     if not aside:
         await forget_aside(directory, service)
     return await huchuang(directory, "reconcile", service)

@@ -5,7 +5,6 @@ import importlib
 from functools import partial
 from typing import Annotated
 
-import asyncpg
 import typer
 
 from deploy.local import restoring, settings
@@ -13,6 +12,7 @@ from deploy.local.commands.options import DEFAULT_DATA, Data, Service
 from deploy.local.failures import StackFailed
 from deploy.local.others import others_of
 from deploy.local.settings import SERVICES, StackSettings
+from shared.eventstore.interruptions import DATABASE
 from shared.recovery.reconcile import Reconciled, reconcile
 from shared.recovery.tail import CannotReconcile
 from shared.runtime.definition import ServiceDefinition
@@ -24,7 +24,11 @@ def reconcile_command(
 ) -> None:
     """Bring back the events behind a restored backup, from Kafka, audit and the database put aside, and go on."""
     stack = settings.read(data)
-    wanted = [service.value] if service is not None else [name for name in SERVICES if name in stack.databases]
+    if missing := [name for name in SERVICES if name not in stack.databases]:
+        raise StackFailed(
+            f"these settings name no database of {', '.join(missing)}: what each has applied has to be known"
+        )
+    wanted = [service.value] if service is not None else list(SERVICES)
     refused = []
     for name in wanted:
         try:
@@ -32,7 +36,7 @@ def reconcile_command(
         except CannotReconcile as cannot:
             reasons = "".join(f"\n  {reason}" for reason in cannot.reasons)
             refused.append(f"{name} cannot be reconciled, and nothing has changed:{reasons}")
-        except (OSError, asyncpg.PostgresError) as error:
+        except DATABASE as error:
             raise StackFailed(f"{name} was not reconciled ({error}); once that is mended, run it again") from error
         else:
             if done is not None:

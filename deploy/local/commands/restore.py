@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import asyncpg
 import typer
 
 from deploy.local import backups, plan, restoring, settings
 from deploy.local.commands.options import DEFAULT_DATA, Data, Service
 from deploy.local.failures import StackFailed
+from shared.eventstore.interruptions import DATABASE
 
 BACKUPS = "backups"
 """Where, in the stack's directory, backups are put; `up --fresh` leaves them."""
@@ -26,7 +26,7 @@ def backup(
     dsn = _database(settings.read(data), service)
     try:
         manifest = asyncio.run(backups.back_up(dsn, service.value, file))
-    except (OSError, asyncpg.PostgresError) as error:
+    except DATABASE as error:
         raise StackFailed(f"the backup failed: {error}") from error
     size = file.stat().st_size / 1024 / 1024
     print(f"{service.value} as of position {manifest.position}: {file} ({size:.1f} MiB)")
@@ -43,7 +43,7 @@ def restore_command(
     admin = postgres or plan.admin_of(data.resolve(), stack)
     try:
         restored = asyncio.run(restoring.restore(admin, _database(stack, service), service.value, file))
-    except (OSError, asyncpg.PostgresError) as error:
+    except DATABASE as error:
         raise StackFailed(f"the restore failed, the database is the one it was: {error}") from error
     manifest = restored.manifest
     print(f"{service.value} is as it was at {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC, position {manifest.position}")

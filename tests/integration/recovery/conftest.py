@@ -16,9 +16,8 @@ from shared.proof import heads
 from shared.recovery import topics
 from shared.runtime import parts
 from tests.brokers import CHOICES, Brokers
-from tests.integration.recovery.working import SERVICE, Desk
+from tests.integration.recovery.working import OFTEN, SERVICE, Desk
 
-OFTEN = 0.3
 PASSWORD = "secret"
 TEMPLATE = "training_template"
 

@@ -1,5 +1,8 @@
 """A service's database is backed up, goes on, is restored, and becomes itself again."""
 
+import asyncio
+import os
+import signal
 from uuid import UUID
 
 import pytest
@@ -10,7 +13,7 @@ from shared.values.personal import REDACTED
 from tests.brokers import CHOICES
 from tests.integration.eventstore.account import ACCOUNT, Opened
 from tests.integration.eventstore.commands import key, move, open_account, stream_of
-from tests.integration.recovery.working import APART, SERVICE, Desk, lost, two_days, work
+from tests.integration.recovery.working import APART, OFTEN, SERVICE, Desk, lost, two_days, work
 
 
 @pytest.mark.parametrize("desk", CHOICES, indirect=True)
@@ -130,6 +133,29 @@ async def test_a_database_that_went_back_by_other_means_is_noticed_and_reconcile
     await desk.reconciled()
     assert await desk.answers()
     assert await desk.log() == before
+
+
+@pytest.mark.parametrize("by", ["restore", "other means"])
+async def test_a_process_ends_itself_when_its_database_is_replaced(
+    desk: Desk, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk.at_work() as store:
+        await work(store, "monday")
+    await desk.copied()
+    await desk.back_up()
+    async with desk.at_work() as store:
+        await work(store, "tuesday")
+        await asyncio.sleep(2 * OFTEN)
+        told: list[tuple[int, int]] = []
+        with monkeypatch.context() as patched:
+            patched.setattr("os.kill", lambda *asked: told.append(asked))
+            await (desk.restore() if by == "restore" else desk.put_in_place())
+            async with asyncio.timeout(10):
+                while not told:
+                    await asyncio.sleep(0.05)
+        assert told == [(os.getpid(), signal.SIGTERM)]
+        assert not await desk.answers(), "the one that is started in its place"
+        await desk.reconciled()
 
 
 async def test_what_had_reached_nobody_is_told_to_be_lost_and_the_log_goes_on(desk: Desk) -> None:

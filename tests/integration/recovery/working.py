@@ -34,6 +34,8 @@ from tests.integration.eventstore.account import ACCOUNT, Moved, Opened
 from tests.integration.eventstore.commands import close, key, move, open_account, set_bound, spend, stream_of
 from tests.integration.messaging.working import until
 
+OFTEN = 0.3
+"""Seconds between what a service does now and then, and that a reader of topics waits for more."""
 APART = "kin"
 """A scope that no event carries."""
 SERVICE = "training"
