@@ -1,11 +1,12 @@
 """The database that a restore put aside: when it can still be read, it holds what no event carries.
 
-Keys of subjects, answers under idempotency keys, keyed hashes. Whatever of it contradicts what others hold is left
-where it is.
+Keys of subjects, answers under idempotency keys, keyed hashes, long work. Nothing is taken of one that contradicts what
+others hold.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from tempfile import TemporaryFile
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,14 +20,21 @@ from shared.recovery.tail import CannotReconcile, Witness
 
 PATIENCE = 10.0
 """Seconds until who sequenced it last has lost the lease."""
+COPIED_WITHIN = 600.0
+"""Seconds for one table."""
 
 
-class Secrets(NamedTuple):
-    """What was taken over: how many subjects' keys, how many of them destroyed, and how many answers."""
+KEPT = ("subject_key", "idempotency", "operation", "operation_item")
+"""Tables of the kernel whose rows follow from no event."""
 
-    keys: int
-    destroyed: int
-    answers: int
+
+class TakenOver(NamedTuple):
+    """How many keys of subjects the backup did not have, how many of its own were destroyed later, and how many
+    answers it did not have."""
+
+    keys: int = 0
+    destroyed: int = 0
+    answers: int = 0
 
 
 async def read_aside(pool: asyncpg.Pool, log_id: UUID, after: int) -> Witness | None:
@@ -66,31 +74,38 @@ def contradicts(aside: Witness, others: Iterable[Witness]) -> int | None:
     return next(wrong, None)
 
 
-async def take_secrets(aside: asyncpg.Pool, into: asyncpg.Connection, apart: Iterable[str]) -> Secrets:
-    """Take over what no event carries, in the caller's transaction. `apart` are the scopes of keyed hashes.
+async def take_over(
+    aside: asyncpg.Pool, into: asyncpg.Connection, tables: Sequence[str], scopes: Iterable[str]
+) -> TakenOver:
+    """Take over what no event carries, in the caller's transaction: `KEPT`, more tables, and unique limits of `scopes`.
 
-    A key that was destroyed there is destroyed here as well.
+    Each is then as it was there, which is later: what was destroyed or withdrawn after the backup does not come back.
     """
-    keys = await aside.fetch("select subject, wrapped, created_at, destroyed_at from subject_key")
-    known = {row["subject"]: row["wrapped"] for row in await into.fetch("select subject, wrapped from subject_key")}
-    new = [tuple(row) for row in keys if row["subject"] not in known]
-    destroyed = [
-        (row["subject"], row["destroyed_at"])
-        for row in keys
-        if row["wrapped"] is None and known.get(row["subject"]) is not None
-    ]
-    await into.executemany(
-        "insert into subject_key (subject, wrapped, created_at, destroyed_at) values ($1, $2, $3, $4)", new
+    had = {row["subject"]: row["wrapped"] for row in await into.fetch("select subject, wrapped from subject_key")}
+    answers = await into.fetchval("select count(*) from idempotency")
+    for table in (*KEPT, *tables):
+        await into.execute(f"delete from {table}")
+        await _copy(aside, into, table, "true")
+    for scope in scopes:
+        await into.execute("delete from limit_unique where scope = $1", scope)
+        await _copy(aside, into, "limit_unique", "scope = $1", scope)
+    has = {row["subject"]: row["wrapped"] for row in await into.fetch("select subject, wrapped from subject_key")}
+    return TakenOver(
+        len(has.keys() - had.keys()),
+        sum(wrapped is None and had.get(subject) is not None for subject, wrapped in has.items()),
+        max(0, await into.fetchval("select count(*) from idempotency") - answers),
     )
-    await into.executemany("update subject_key set wrapped = null, destroyed_at = $2 where subject = $1", destroyed)
-    answers = await aside.fetch("select client, key, fingerprint, answer, expires_at from idempotency")
-    had = {(row["client"], row["key"]) for row in await into.fetch("select client, key from idempotency")}
-    missing = [tuple(row) for row in answers if (row["client"], row["key"]) not in had]
-    await into.executemany(
-        "insert into idempotency (client, key, fingerprint, answer, expires_at) values ($1, $2, $3, $4, $5)", missing
+
+
+async def _copy(aside: asyncpg.Pool, into: asyncpg.Connection, table: str, which: str, *arguments: object) -> None:
+    names = await into.fetch(
+        "select attname from pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped"
+        " order by attnum",
+        table,
     )
-    scopes = list(apart)
-    hashes = await aside.fetch("select scope, key, holder from limit_unique where scope = any ($1)", scopes)
-    await into.execute("delete from limit_unique where scope = any ($1)", scopes)
-    await into.executemany("insert into limit_unique (scope, key, holder) values ($1, $2, $3)", map(tuple, hashes))
-    return Secrets(len(new), len(destroyed), len(missing))
+    columns = [row["attname"] for row in names]
+    with TemporaryFile() as rows:
+        query = f"select {', '.join(columns)} from {table} where {which}"
+        await aside.copy_from_query(query, *arguments, output=rows, format="binary", timeout=COPIED_WITHIN)
+        rows.seek(0)
+        await into.copy_to_table(table, source=rows, columns=columns, format="binary", timeout=COPIED_WITHIN)

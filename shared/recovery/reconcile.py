@@ -20,7 +20,7 @@ from shared.eventstore.record import EventTypes
 from shared.proof.heads import SignedHead, Signer, verify_head
 from shared.proof.tree import LogTree
 from shared.recovery.identity import read_identity
-from shared.recovery.kept_aside import Secrets, contradicts, read_aside, take_secrets
+from shared.recovery.kept_aside import TakenOver, contradicts, read_aside, take_over
 from shared.recovery.mark import mark_of, read_mark, set_mark
 from shared.recovery.put_back import check_streams, note_processes, put_back
 from shared.recovery.tail import CannotReconcile, Placed, Witness, assemble, check_roots, subjects_of
@@ -58,7 +58,7 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
     """Signed heads that the log was held against."""
     aside: bool
     """Whether a database put aside was of use."""
-    secrets: Secrets
+    taken: TakenOver
     processes: int
     """Commands of processes that are known to be done again."""
     mended: int
@@ -133,7 +133,7 @@ class _Reconciliation:
         heads = self._own([*carried.heads, *others.heads])
         placed = assemble(self._log_id, after, witnesses, [signed.head for signed in heads])
         await self._check(after, placed, heads)
-        secrets, processes = await self._write(placed, heads, aside, others.clock)
+        taken, processes = await self._write(placed, heads, aside, others.clock)
         reached(FaultPoint.RECONCILE_WRITTEN)
         mended = await self._mend()
         reached(FaultPoint.RECONCILE_MENDED)
@@ -147,7 +147,7 @@ class _Reconciliation:
             brought_back=after + len(placed) - began,
             heads=len(heads),
             aside=aside is not None,
-            secrets=secrets,
+            taken=taken,
             processes=processes,
             mended=mended,
             unreadable=unreadable,
@@ -204,14 +204,15 @@ class _Reconciliation:
 
     async def _write(
         self, placed: Sequence[Placed], heads: Sequence[SignedHead], aside: _Aside | None, clock: datetime | None
-    ) -> tuple[Secrets, int]:
+    ) -> tuple[TakenOver, int]:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute("set local idle_in_transaction_session_timeout = 0")
             await check_streams(connection, placed)
             await put_back(connection, placed)
-            secrets = Secrets(0, 0, 0)
+            taken = TakenOver()
             if aside is not None:
-                secrets = await take_secrets(aside.pool, connection, self._definition.limits_apart)
+                definition = self._definition
+                taken = await take_over(aside.pool, connection, definition.tables_apart, definition.limits_apart)
             processes = await note_processes(connection, placed, self._keyring)
             await connection.executemany(
                 "insert into signed_head (tree_size, root, signed_at, head) values ($1, $2, $3, $4)"
@@ -225,7 +226,7 @@ class _Reconciliation:
             moments = [item.record.occurred_at for item in placed] + ([clock] if clock is not None else [])
             furthest = max(moments, default=datetime.min.replace(tzinfo=UTC))
             await connection.execute("update business_clock set stands_at = $1 where stands_at < $1", furthest)
-        return secrets, processes
+        return taken, processes
 
     async def _mend(self) -> int:
         """Limits and inline rows, as `append` would have written them."""

@@ -95,7 +95,6 @@ class Parts:
         self._broker = Incarnations(settings.kafka)
         self._log: Identity | None = None
         self._reached = 0
-        self._ending = False
         self.signing: Guard | None = None
 
     async def start(self) -> None:
@@ -134,12 +133,9 @@ class Parts:
         if self._log is None:
             self._log = found
         elif found != self._log or await connection.fetchval("select position from log_head") < self._reached:
-            # Not raised: while asyncpg tidies up after an error it loses a cancellation.
+            log.error("log_changed", was=str(self._log.log_id), log_id=str(found.log_id))
             connection.terminate()
-            if not self._ending:
-                self._ending = True
-                log.error("log_changed", was=str(self._log.log_id), log_id=str(found.log_id))
-                os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGKILL)  # there is nothing to tidy up: all it would write is of another log
 
     async def _look_back(self) -> None:
         """A log that ends before its mark came out of a backup, though nobody said so: it gets a new id as well."""

@@ -64,7 +64,7 @@ def _tell(name: str, done: Reconciled) -> None:
         f" as {done.heads} signed heads say"
     )
     if done.aside:
-        keys, destroyed, answers = done.secrets
+        keys, destroyed, answers = done.taken
         print(f"  from the database put aside: {keys} keys, {answers} kept answers; {destroyed} keys destroyed since")
     else:
         print("  no database put aside was of use: answers kept for repeated requests of the lost time are gone")

@@ -85,7 +85,7 @@ async def test_nothing_is_taken_of_a_database_put_aside_that_says_other_than_kaf
     await desk.execute(tampered)
     await desk.restore()
     done = await desk.reconciled()
-    assert (done.aside, done.secrets.answers, len(done.notes)) == (False, 0, 1)
+    assert (done.aside, done.taken.answers, len(done.notes)) == (False, 0, 1)
     assert await desk.log() == before
 
 

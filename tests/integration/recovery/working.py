@@ -59,7 +59,7 @@ DEFINITION = ServiceDefinition(
     aggregates=(ACCOUNT,),
     routers=(),
     processes=(GREETING,),
-    limits_apart=frozenset({"kin"}),
+    limits_apart=frozenset({APART}),
 )
 
 
