@@ -186,6 +186,7 @@ class Parts:
             self._spawn("reconciliation", self._until_reconciled())
             return
         self._spawn("head", self.reader.listen())
+        self._spawn("mark", self._keep_mark())
         if self.signing is not None:
             self._spawn("signing", self._keep_signing(self.signing))
         if role == "api":
@@ -197,7 +198,6 @@ class Parts:
         heads = HeadPublisher(self.pool, definition.name, self.settings.kafka)
         self._spawn("heads", heads.run())
         self._spawn("signer", HeadSigner(self.pool, self.reader, self.signer, heads.wake).run())
-        self._spawn("mark", self._keep_mark())
         self._spawn("sweeper", self._sweep())
         self._spawn("builder", Builder(self.pool, self.reader, self.projections, self.derived).run())
         self._spawn("operations", self.operations.run())
