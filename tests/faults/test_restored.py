@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from deploy.local import plan, restoring, settings
+from deploy.local.backups import back_up
 from deploy.local.endpoints import Endpoints
 from shared.recovery.identity import RESTORED
 from tests.e2e.stories import run_demo
@@ -19,7 +20,7 @@ from tests.faults.report import Result, keep
 
 pytestmark = pytest.mark.stack
 
-FOUNDERS = 12
+FOUNDERS = 16
 PATIENCE = 60.0
 OUTCOME = "refused until reconciled; what was lost came back, nothing was done twice; all holds"
 
@@ -76,8 +77,8 @@ async def restored_and_reconciled(
 
     `aside`: whether the database that was there can still be read.
     """
-    said = await huchuang(directory, "restore", service, str(file))
-    assert f"huchuang reconcile {service}" in said
+    stack = settings.read(directory)
+    await restoring.restore(plan.admin_of(directory, stack), stack.databases[service], service, file)
     await until_refused(endpoints, service)
     assert f"run huchuang reconcile {service}" in await huchuang(directory, "status", code=1)
     assert f"restored from a backup: {service}" in await huchuang(directory, "doctor")
@@ -102,7 +103,7 @@ async def a_demo_with_a_restore(
     demo = asyncio.create_task(run_demo(endpoints, directory, FOUNDERS))
     file = directory / "older.tar"
     await until_longer(directory, service, behind, demo)
-    await huchuang(directory, "backup", service, "--to", str(file))
+    await back_up(settings.read(directory).databases[service], service, file)
     await until_longer(directory, service, await length(directory, service) + behind, demo)
     said = await restored_and_reconciled(directory, endpoints, service, file, aside=aside)
     await holds(endpoints, directory, await demo)
@@ -111,7 +112,7 @@ async def a_demo_with_a_restore(
 
 async def test_subsidy_is_restored_from_an_older_backup_in_mid_demo(warm_stack: WarmStack) -> None:
     directory, endpoints = warm_stack()
-    said = await a_demo_with_a_restore("subsidy", 20, directory, endpoints)
+    said = await a_demo_with_a_restore("subsidy", 10, directory, endpoints)
     assert "from the database put aside" in said
     keep(Result("older backup restored in mid-demo", "subsidy", 1, OUTCOME, ""))
 
@@ -120,7 +121,7 @@ async def test_subsidy_is_restored_from_an_older_backup_in_mid_demo(warm_stack: 
 @pytest.mark.parametrize("service", ["registry", "training"])
 async def test_others_are_restored_in_mid_demo_as_well(service: str, warm_stack: WarmStack) -> None:
     directory, endpoints = warm_stack()
-    await a_demo_with_a_restore(service, 20, directory, endpoints)
+    await a_demo_with_a_restore(service, 10, directory, endpoints)
     keep(Result("older backup restored in mid-demo", service, 1, OUTCOME, ""))
 
 
@@ -138,7 +139,7 @@ async def test_audit_is_restored_and_hears_everything_again(warm_stack: WarmStac
     directory, endpoints = warm_stack()
     await run_demo(endpoints, directory, 3)
     file = directory / "older.tar"
-    await huchuang(directory, "backup", "audit", "--to", str(file))
+    await back_up(settings.read(directory).databases["audit"], "audit", file)
     outcome = await run_demo(endpoints, directory, 3)
     await restored_and_reconciled(directory, endpoints, "audit", file, aside=False)
     await holds(endpoints, directory, outcome)

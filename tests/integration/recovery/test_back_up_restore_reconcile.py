@@ -136,26 +136,27 @@ async def test_a_database_that_went_back_by_other_means_is_noticed_and_reconcile
 
 
 @pytest.mark.parametrize("by", ["restore", "other means"])
-async def test_a_process_ends_itself_when_its_database_is_replaced(
+async def test_a_process_kills_itself_when_its_database_is_replaced(
     desk: Desk, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As long as it lives here, since it is this one, what it writes with is cut off."""
     async with desk.at_work() as store:
         await work(store, "monday")
     await desk.copied()
     await desk.back_up()
-    async with desk.at_work() as store:
-        await work(store, "tuesday")
-        await asyncio.sleep(2 * OFTEN)
-        told: list[tuple[int, int]] = []
-        with monkeypatch.context() as patched:
-            patched.setattr("os.kill", lambda *asked: told.append(asked))
+    told: list[tuple[int, int]] = []
+    with monkeypatch.context() as patched:
+        patched.setattr("os.kill", lambda *asked: told.append(asked))
+        async with desk.at_work() as store:
+            await work(store, "tuesday")
+            await asyncio.sleep(2 * OFTEN)
             await (desk.restore() if by == "restore" else desk.put_in_place())
             async with asyncio.timeout(10):
                 while not told:
                     await asyncio.sleep(0.05)
-        assert set(told) == {(os.getpid(), signal.SIGKILL)}
-        assert not await desk.answers(), "the one that is started in its place"
-        await desk.reconciled()
+            assert not await desk.answers(), "the one that is started in its place"
+            await desk.reconciled()
+    assert set(told) == {(os.getpid(), signal.SIGKILL)}
 
 
 async def test_what_had_reached_nobody_is_told_to_be_lost_and_the_log_goes_on(desk: Desk) -> None:
