@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
+from os import kill
 from typing import Any
 
 import asyncpg
@@ -135,7 +136,7 @@ class Parts:
         elif found != self._log or await connection.fetchval("select position from log_head") < self._reached:
             log.error("log_changed", was=str(self._log.log_id), log_id=str(found.log_id))
             connection.terminate()
-            os.kill(os.getpid(), signal.SIGKILL)  # there is nothing to tidy up: all it would write is of another log
+            kill(os.getpid(), signal.SIGKILL)  # there is nothing to tidy up: all it would write is of another log
 
     async def _look_back(self) -> None:
         """A log that ends before its mark came out of a backup, though nobody said so: it gets a new id as well."""

@@ -9,11 +9,12 @@ import pytest
 
 from shared.eventstore.needs import Needs
 from shared.recovery.mark import mark_of, set_mark
+from shared.runtime.parts import Parts
 from shared.values.personal import REDACTED
 from tests.brokers import CHOICES
 from tests.integration.eventstore.account import ACCOUNT, Opened
 from tests.integration.eventstore.commands import key, move, open_account, stream_of
-from tests.integration.recovery.working import APART, OFTEN, SERVICE, Desk, lost, two_days, work
+from tests.integration.recovery.working import APART, DEFINITION, OFTEN, SERVICE, Desk, lost, two_days, work
 
 
 @pytest.mark.parametrize("desk", CHOICES, indirect=True)
@@ -139,23 +140,24 @@ async def test_a_database_that_went_back_by_other_means_is_noticed_and_reconcile
 async def test_a_process_kills_itself_when_its_database_is_replaced(
     desk: Desk, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As long as it lives here, since it is this one, what it writes with is cut off."""
     async with desk.at_work() as store:
         await work(store, "monday")
     await desk.copied()
     await desk.back_up()
     told: list[tuple[int, int]] = []
-    with monkeypatch.context() as patched:
-        patched.setattr("os.kill", lambda *asked: told.append(asked))
-        async with desk.at_work() as store:
-            await work(store, "tuesday")
-            await asyncio.sleep(2 * OFTEN)
-            await (desk.restore() if by == "restore" else desk.put_in_place())
-            async with asyncio.timeout(10):
-                while not told:
-                    await asyncio.sleep(0.05)
-            assert not await desk.answers(), "the one that is started in its place"
-            await desk.reconciled()
+    monkeypatch.setattr("shared.runtime.parts.kill", lambda *asked: told.append(asked))
+    parts = Parts(DEFINITION, desk.settings)
+    await parts.start()
+    parts.run("all")
+    await work(parts.store, "tuesday")
+    await asyncio.sleep(4 * OFTEN)
+    await (desk.restore() if by == "restore" else desk.put_in_place())
+    async with asyncio.timeout(10):
+        while not told:
+            await asyncio.sleep(0.05)
+    assert not await desk.answers(), "the one that is started in its place"
+    await desk.reconciled()
+    await parts.stop()
     assert set(told) == {(os.getpid(), signal.SIGKILL)}
 
 
