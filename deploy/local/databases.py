@@ -37,13 +37,23 @@ async def provision(admin: str, passwords: Mapping[str, str], *, fresh: bool = F
             if fresh and database in there:
                 await connection.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
             if fresh or database not in there:
-                await connection.execute(f'CREATE DATABASE "{database}" OWNER "{database}" TEMPLATE template0')
-                await connection.execute(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC')
-                await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO "{READER}"')
+                await create(connection, database, owner=database)
         await connection.execute(f'GRANT pg_read_all_data TO "{READER}"')
         await connection.execute(f'ALTER ROLE "{READER}" SET default_transaction_read_only = on')
     finally:
         await connection.close()
+
+
+async def create(connection: asyncpg.Connection, database: str, *, owner: str) -> None:
+    """Make an empty database that its owner and the reader may enter; `connection` is a superuser's."""
+    await connection.execute(f'CREATE DATABASE "{database}" OWNER "{owner}" TEMPLATE template0')
+    await connection.execute(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC')
+    await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO "{READER}"')
+
+
+def on(dsn: str, database: str) -> str:
+    """The same server and login, another database."""
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
 
 
 async def _role(connection: asyncpg.Connection, role: str, password: str) -> None:

@@ -39,6 +39,11 @@ def location(service: str) -> Path:
     return ROOT / "services" / service / "migrations"
 
 
+def newest(service: str) -> str:
+    """The newest revision of a service's tables that this code knows."""
+    return max(path.name[:4] for path in (location(service) / "versions").glob("[0-9]*.py"))
+
+
 def migrate(service: str, dsn: str, revision: str = "head") -> None:
     """`alembic upgrade` on one database (`postgresql://` DSN) with the service's own migrations."""
     from alembic import command

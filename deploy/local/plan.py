@@ -102,6 +102,19 @@ def _issuers(registry: str, identity: str, sandbox_keys: str) -> tuple[Issuer, .
     )
 
 
+def admin_of(directory: Path, stack: StackSettings) -> str:
+    """The URL of the superuser of the server on which a stack's databases are. Raises StackFailed."""
+    try:
+        options = read_options(directory)
+    except FileNotFoundError:
+        raise StackFailed("this deployment does not say who its superuser is: say it with --postgres URL") from None
+    if options.postgres is not None:
+        return options.postgres
+    port = urlsplit(stack.databases["registry"]).port
+    assert port is not None
+    return PostgresServer(directory, port, superuser_password(directory)).dsn()
+
+
 def _settings_of_last_time(directory: Path) -> StackSettings | None:
     try:
         return settings.read(directory)

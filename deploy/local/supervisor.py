@@ -30,6 +30,7 @@ from deploy.local.processes import Program
 from deploy.local.settings import SERVICES
 from deploy.local.state import PartState, StackState
 from deploy.local.tokens import SandboxIssuer
+from shared.recovery.identity import RESTORED
 
 LOCK = "supervisor.lock"
 SERVICE_PATIENCE = 120.0  # seconds until a service that runs must be ready
@@ -85,7 +86,9 @@ class Supervisor:
         await self._start_services(plan)
         reader = databases.dsn(plan.admin, databases.READER, plan.passwords[databases.READER], "huchuang_registry")
         found = endpoints.of(plan.settings, reader, issuer.tokens())
-        if self.options.service_command is None:
+        if restored := [name for name in SERVICES if await _is_restored(plan.settings.services[name])]:
+            log.warning("restored from a backup: run huchuang reconcile %s", " ".join(restored))
+        elif self.options.service_command is None:
             self._say("starting", "clients")
             await onboard(plan.settings, found)
         endpoints.write(found, self.directory)
@@ -215,8 +218,22 @@ async def _together(parts: Iterable[Part]) -> None:
         start.result()
 
 
+async def _is_restored(url: str) -> bool:
+    """Whether a service waits for `huchuang reconcile`."""
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        try:
+            return _says_restored(await client.get(f"{url}/readyz"))
+        except httpx.TransportError:
+            return False
+
+
+def _says_restored(answer: httpx.Response) -> bool:
+    """Such a service runs, answers nothing, and is not to be started again: everything else goes on without it."""
+    return answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and f'"{RESTORED}"' in answer.text
+
+
 async def _until_answers(url: str, process: Process, output: Path) -> None:
-    """Return when `url` answers 200."""
+    """Return when `url` answers 200, or that it was restored from a backup and waits."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + SERVICE_PATIENCE
     said: str = "nothing"
@@ -229,7 +246,7 @@ async def _until_answers(url: str, process: Process, output: Path) -> None:
             except httpx.TransportError as unreachable:
                 said = repr(unreachable)
             else:
-                if answer.status_code == httpx.codes.OK:
+                if answer.status_code == httpx.codes.OK or _says_restored(answer):
                     return
                 said = f"{answer.status_code} {answer.text[:500]}"
             await asyncio.sleep(0.1)

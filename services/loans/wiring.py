@@ -24,6 +24,7 @@ DEFINITION = ServiceDefinition(
     processes=(EXPIRY, RECHECK),
     outside=lambda around: around.store,
     signing=SignedExchange(key_of=PartnerKeys),
+    tables_apart=("whitelist_snapshot", "used_nonce"),
 )
 
 

@@ -37,6 +37,7 @@ DEFINITION = ServiceDefinition(
     listing_version=3,
     wrapped=(WRAPPED,),
     limits_apart=frozenset({IdentityIndex.SCOPE}),
+    tables_apart=("signing_key", "used_assertion"),
 )
 
 

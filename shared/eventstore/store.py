@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+import structlog
 
 from shared.eventstore.calls import APPEND, LOAD, Appending, Context, append_arguments, load_arguments
 from shared.eventstore.decider import Aggregate, Rejection, Upcast
@@ -21,6 +22,7 @@ from shared.eventstore.work import Answer, Handler, NeedsMore, View, Work
 from shared.testing.fault_points import FaultPoint, reached
 from shared.values.ids import uuid7
 from shared.values.personal import REDACTED, Redacted, Sealed
+from shared.vault.boxes import Unreadable
 from shared.vault.keys import Keyring, unseal
 from shared.vault.rotation import Wrapped
 
@@ -29,6 +31,8 @@ PAUSE = 0.01
 TWIN_PATIENCE = 5.0
 VIEWED = b"viewed\0"
 """How a kept answer begins that was the view of a stream; a sealed one begins with twelve random bytes."""
+
+log = structlog.get_logger(__name__)
 
 _viewed = msgspec.msgpack.Decoder(tuple[int, str, int])
 
@@ -185,7 +189,10 @@ class Store:
         return sorted(row["holder"] for row in rows)
 
     async def disclose(self, values: Sequence[tuple[UUID, Sealed[Any]]]) -> list[Any | Redacted]:
-        """Open sealed values, each given with its event's id; `REDACTED` where the key is gone."""
+        """Open sealed values, each given with its event's id; `REDACTED` where the key is gone.
+
+        A key that was lost with a database is gone as well, even where its subject has been given a new one.
+        """
         subjects = tuple({value.subject for _, value in values})
         found = await self._load((Needs(subjects=subjects), None))
         opened: list[Any | Redacted] = []
@@ -194,7 +201,11 @@ class Store:
             if wrapped is None:
                 opened.append(REDACTED)
             else:
-                opened.append(unseal(self.keyring.key(value.subject, wrapped), value, event_id))
+                try:
+                    opened.append(unseal(self.keyring.key(value.subject, wrapped), value, event_id))
+                except Unreadable:
+                    log.error("sealed_value_unreadable", event_id=str(event_id), field=value.field)
+                    opened.append(REDACTED)
         return opened
 
     async def erase(self, subject: str) -> bool:

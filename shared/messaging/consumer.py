@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 import asyncpg
+import structlog
 
 from shared.messaging.bookmarks import Lives
 from shared.messaging.frontier import Frontier, UnknownLog
@@ -16,6 +17,8 @@ from shared.messaging.topics import Unreadable, read_message, service_of, topic_
 from shared.telemetry.traces import batch_span
 
 SKIP_SECONDS = 10.0
+
+log = structlog.get_logger(__name__)
 
 
 class Consumer(Subscriber):
@@ -31,6 +34,7 @@ class Consumer(Subscriber):
 
     async def _begin(self) -> None:
         self._frontier = Frontier(await self._inbox.watermarks())
+        self.refused.clear()
 
     async def _take(self, batches: Batches, lives: Lives) -> None:
         for messages in batches.values():
@@ -41,6 +45,8 @@ class Consumer(Subscriber):
                     await self._park(message, error, lives)
                     self._skip_later(service_of(message.topic), error.position)
                 except UnknownLog as error:
+                    if error.source not in self.refused:
+                        log.error("unknown_log", source=error.source, run=f"huchuang reconcile {error.source}")
                     self.refused.add(error.source)
         batch = self._frontier.ready()
         if batch:

@@ -68,6 +68,8 @@ class ServiceDefinition:
     """Columns of the service's own tables that hold something wrapped under its master key."""
     limits_apart: frozenset[str] = frozenset()
     """Scopes of unique limits that no event may carry, such as keyed hashes; a rebuild leaves them alone."""
+    tables_apart: Sequence[str] = ()
+    """Tables of the service's own whose rows follow from no event; after a restore the database put aside has them."""
     sources: Sequence[str] = ()
     listens: Sequence[Listens[Any]] = ()
     processes: Sequence[Process] = ()

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from os import kill
 from typing import Any
 
 import asyncpg
@@ -30,6 +31,8 @@ from shared.messaging.intake import Intake
 from shared.messaging.relay import READER as RELAY
 from shared.messaging.relay import Relay
 from shared.proof.heads import HeadSigner, Signer
+from shared.recovery.identity import RESTORED, Identity, read_identity
+from shared.recovery.mark import mark_of, read_mark, set_mark
 from shared.runtime.definition import ServiceDefinition, Surroundings
 from shared.runtime.long_work import Operations
 from shared.runtime.parked import ParkedMessages
@@ -49,12 +52,24 @@ log = structlog.get_logger(__name__)
 PROCESSES = "processes"
 CONSUMER = "intake"
 SWEEP_SECONDS = 60.0
+LOOK_SECONDS = 0.5
+MARK_SECONDS = 1.0
 
 
-async def open_pool(dsn: str, *, minimum: int = 2, maximum: int = 10) -> asyncpg.Pool:
-    """A pool whose frozen sessions PostgreSQL ends, so that a stopped process cannot hold locks for long."""
+async def open_pool(
+    dsn: str,
+    *,
+    minimum: int = 2,
+    maximum: int = 10,
+    begin: Callable[[asyncpg.Connection], Awaitable[None]] | None = None,
+) -> asyncpg.Pool:
+    """A pool whose frozen sessions PostgreSQL ends, so that a stopped process cannot hold locks for long.
+
+    `begin` is called with every new connection before it is used.
+    """
     return await asyncpg.create_pool(
         dsn,
+        init=begin,
         min_size=minimum,
         max_size=maximum,
         command_timeout=30,
@@ -79,11 +94,13 @@ class Parts:
         self._tasks: list[asyncio.Task[Any]] = []
         self._consumer: Consumer | None = None
         self._broker = Incarnations(settings.kafka)
+        self._log: Identity | None = None
+        self._reached = 0
         self.signing: Guard | None = None
 
     async def start(self) -> None:
         definition, settings = self.definition, self.settings
-        self.pool = await open_pool(settings.databases[definition.name])
+        self.pool = await open_pool(settings.databases[definition.name], begin=self._same_log)
         master = FileMasterKey(settings.secret(definition.name, "master.key"))
         keyring = Keyring(master)
         self.signer = Signer.from_file(settings.secret(definition.name, "log-signing.pem"), definition.name)
@@ -104,10 +121,45 @@ class Parts:
         self.signing = self._guard()
         self.reader = LogReader(self.pool)
         await self.reader.start()
+        await self._look_back()
         if settings.profile == "local":
             await self.pool.execute(
                 "insert into business_clock (stands_at) values ($1) on conflict do nothing", settings.clock_start
             )
+
+    async def _same_log(self, connection: asyncpg.Connection) -> None:
+        """A database that was put in the place of ours has another log, ours under another id, or less of ours: what
+        this process remembers is not true of it. It ends, and whoever supervises it starts it again."""
+        found = await read_identity(connection)
+        if self._log is None:
+            self._log = found
+        elif found != self._log or await connection.fetchval("select position from log_head") < self._reached:
+            log.error("log_changed", was=str(self._log.log_id), log_id=str(found.log_id))
+            connection.terminate()
+            kill(os.getpid(), signal.SIGKILL)  # there is nothing to tidy up: all it would write is of another log
+
+    async def _look_back(self) -> None:
+        """A log that ends before its mark came out of a backup, though nobody said so: it gets a new id as well."""
+        assert self._log is not None
+        known = read_mark(mark_of(self.settings, self.definition.name), self._log.log_id)
+        if self.reader.head < known:
+            log.error("log_went_back", known=known, head=self.reader.head)
+            renewed = await self.pool.fetchval("select renew_log()")
+            self._log = Identity(renewed, self._log.log_id)
+
+    async def _keep_mark(self) -> None:
+        """Keep in mind, outside the database, how long the log has been."""
+        path, kept = mark_of(self.settings, self.definition.name), 0
+        while True:
+            await asyncio.sleep(MARK_SECONDS)
+            if self.reader.head > kept:
+                kept = self._reached = self.reader.head
+                await asyncio.to_thread(set_mark, path, self.reader.log_id, kept)
+
+    @property
+    def restored(self) -> bool:
+        """Whether the database came out of a backup and has not been reconciled: nothing is answered, nothing done."""
+        return self._log is not None and self._log.restored
 
     def _inbox(self) -> Inbox | None:
         definition = self.definition
@@ -126,8 +178,16 @@ class Parts:
         return Guard(signing.key_of(self.store, self.peers), NonceBook(self.pool), keys, Scribe(), signing.policy)
 
     def run(self, role: str) -> None:
-        """Start this process's tasks. Role `api` only follows the head; `worker` and `all` do the work."""
+        """Start this process's tasks. Role `api` only follows the head; `worker` and `all` do the work.
+
+        After a restore nothing is done in any role until the log has been reconciled.
+        """
+        if self.restored:
+            log.error(RESTORED, run=f"huchuang reconcile {self.definition.name}")
+            self._spawn("reconciliation", self._until_reconciled())
+            return
         self._spawn("head", self.reader.listen())
+        self._spawn("mark", self._keep_mark())
         if self.signing is not None:
             self._spawn("signing", self._keep_signing(self.signing))
         if role == "api":
@@ -179,6 +239,16 @@ class Parts:
             except DATABASE as error:
                 log.warning("sweep_interrupted", error=describe(error))
 
+    async def _until_reconciled(self) -> None:
+        """Look again and again: a new connection tells whether the log is itself again, and this process ends then."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.pool.expire_connections()
+                await self.pool.fetchval("select 1")
+            except DATABASE as error:
+                log.info("database_away", error=describe(error))
+
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
         task.add_done_callback(_died)
@@ -212,8 +282,11 @@ class Parts:
             checks[task.get_name()] = "stopped" if task.done() else "ok"
         if self._consumer is not None and self._consumer.refused:
             checks["consumer"] = f"unknown log of {', '.join(sorted(self._consumer.refused))}: run huchuang reconcile"
+        if self.restored:
+            checks["log"] = f"restored from a backup: run huchuang reconcile {self.definition.name}"
         ready = all(value == "ok" for value in checks.values())
-        body = {"status": "ready" if ready else "not_ready", "checks": checks}
+        status = RESTORED if self.restored else "ready" if ready else "not_ready"
+        body = {"status": status, "checks": checks}
         return (200 if ready else 503), msgspec.json.encode(body)
 
     async def progress(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def build(definition: ServiceDefinition, settings: Settings, role: str) -> FastA
         for follower, position in progress["followers"].items():
             metrics.lag.labels(follower).set(progress["head"] - position)
 
-    app = create_app(definition.name, definition.title, routers, lifespan, metrics)
+    app = create_app(definition.name, definition.title, routers, lifespan, metrics, lambda: parts.restored)
     add_operations(app, parts.ready, refresh)
     add_documents(app)
     return app

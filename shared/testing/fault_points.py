@@ -65,6 +65,14 @@ class FaultPoint(StrEnum):
     """Long work has told how far it is: some of its items are done, others are not."""
     WORK_DONE = "work.done"
     """Long work is done, its result is not kept yet."""
+    RESTORE_LOADED = "restore.loaded"
+    """A backup is loaded beside the live database and is what it says it is, nothing has changed places."""
+    RESTORE_SWAPPED = "restore.swapped"
+    """The restored database is the live one, nobody has been told."""
+    RECONCILE_WRITTEN = "reconcile.written"
+    """The lost tail is back, what follows from it is not."""
+    RECONCILE_MENDED = "reconcile.mended"
+    """What follows from the tail is back, the log still has its new id."""
 
 
 class Injected(Exception):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,8 @@ from shared.web.problem import Problem, of_validation, on_problem
 from shared.web.rates import ALLOWANCE, Rates
 
 MAX_BODY = 1024 * 1024
+OPEN_ALWAYS = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+"""What says nothing of what the database holds."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +43,18 @@ class Documented(FastAPI):
         return self.openapi_schema
 
 
-def create_app(service: str, title: str, routers: Sequence[APIRouter], lifespan: Lifespan, metrics: Metrics) -> FastAPI:
-    """A service's application; its routes are those of `routers`, which are guarded."""
+def create_app(
+    service: str,
+    title: str,
+    routers: Sequence[APIRouter],
+    lifespan: Lifespan,
+    metrics: Metrics,
+    restored: Callable[[], bool] = lambda: False,
+) -> FastAPI:
+    """A service's application; its routes are those of `routers`, which are guarded.
+
+    While `restored` says so they answer nothing: what they would show is older than what others have seen.
+    """
     app = Documented(
         title=f"沪创 · {title}",
         version="1",
@@ -70,7 +83,7 @@ def create_app(service: str, title: str, routers: Sequence[APIRouter], lifespan:
     app.add_exception_handler(asyncpg.InterfaceError, _on_database)
     app.add_exception_handler(asyncpg.InternalClientError, _on_database)
     app.add_exception_handler(OSError, _on_database)
-    app.add_middleware(Edge, metrics=metrics, largest=_largest(routers))
+    app.add_middleware(Edge, metrics=metrics, largest=_largest(routers), restored=partial(_restored, service, restored))
     return app
 
 
@@ -127,6 +140,18 @@ async def _on_database(request: Request, error: Exception) -> Response:
     return problem.response(request.url.path)
 
 
+def _restored(service: str, restored: Callable[[], bool], path: str) -> Problem | None:
+    """Why nothing is answered at this path, after a restore."""
+    if not restored() or path in OPEN_ALWAYS:
+        return None
+    return Problem(
+        503,
+        "restored_unreconciled",
+        f"数据库由备份恢复，其后的事件尚未补回；请运维人员运行 huchuang reconcile {service}",
+        headers={"Retry-After": "60"},
+    )
+
+
 class _TooLarge(HTTPException):
     """An HTTPException, because FastAPI turns whatever else happens while it reads a body into a 400."""
 
@@ -137,10 +162,17 @@ class _TooLarge(HTTPException):
 class Edge:
     """Correlation, size limit, span, metrics and the last resort for errors, without a task or a queue per request."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, largest: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        largest: Mapping[str, int],
+        restored: Callable[[str], Problem | None],
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._largest = largest
+        self._restored = restored
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -166,7 +198,12 @@ class Edge:
 
         with request_span(scope["method"], headers.get(b"traceparent")) as span:
             try:
-                await self._app(scope, _limited(headers, receive, self._largest.get(scope["path"], MAX_BODY)), respond)
+                if (problem := self._restored(scope["path"])) is not None:
+                    await _answer(problem, scope, receive, respond)
+                else:
+                    await self._app(
+                        scope, _limited(headers, receive, self._largest.get(scope["path"], MAX_BODY)), respond
+                    )
             except Exception as error:
                 log.exception("unhandled_error", error=type(error).__name__)
                 if responding:

@@ -52,6 +52,8 @@ def points_of(service: str) -> list[FaultPoint]:
         and service != "registry",  # registry reacts to erasures, which a demo lacks
         "timer": service in TIMED,
         "work": service in WORKED,
+        "restore": False,  # an operator's commands, which a demo does without
+        "reconcile": False,
     }
     return [point for point in FaultPoint if happens[point.partition(".")[0]]]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import typer
 
@@ -17,6 +18,8 @@ from deploy.local import accounts, ports, postgres, processes, state
 from deploy.local.brokers import jars, tansu
 from deploy.local.commands.options import DEFAULT_DATA, Data
 from deploy.local.failures import StackFailed
+from deploy.local.settings import SERVICES
+from shared.recovery.identity import RESTORED
 
 DISK_NEEDED = 2 * 1024**3
 SLOW_FSYNC = 0.02
@@ -55,6 +58,7 @@ def examine(data: Path) -> Iterator[Finding]:
     yield _fsync(data)
     yield _locale()
     yield _stale(data)
+    yield _restored(data)
 
 
 def _python() -> Finding:
@@ -147,6 +151,22 @@ def _stale(data: Path) -> Finding:
     if number.exists() and (pid := postgres.postmaster_pid(number.parent)) is not None and psutil.pid_exists(pid):
         left.append(f"postmaster {pid}")
     return Finding("stale", ", ".join(left) or "no leftovers", "`huchuang down` ends them" if left else "")
+
+
+def _restored(data: Path) -> Finding:
+    """A service whose database came out of a backup answers nothing until it is reconciled."""
+    now = state.running(data)
+    parts = [part for part in now.parts.values() if part.name in SERVICES] if now else []
+    waiting = [part.name for part in parts if part.url is not None and _says_restored(part.url)]
+    found = f"restored from a backup: {', '.join(waiting)}" if waiting else "nothing waits for it"
+    return Finding("reconcile", found, "run huchuang reconcile, for all of them or one by name" if waiting else "")
+
+
+def _says_restored(url: str) -> bool:
+    try:
+        return bool(httpx.get(f"{url}/readyz", trust_env=False, timeout=3).json()["status"] == RESTORED)
+    except (httpx.TransportError, ValueError, KeyError):
+        return False
 
 
 def _existing(path: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from deploy.local import settings
+from deploy.local.commands.options import Service
 
 
 class Role(StrEnum):
@@ -16,9 +17,6 @@ class Role(StrEnum):
     API = "api"
     WORKER = "worker"
     ALL = "all"
-
-
-Service = StrEnum("Service", {name.upper(): name for name in settings.SERVICES})  # type: ignore[misc]
 
 
 def serve(

@@ -44,7 +44,10 @@ def _asked(part: PartState) -> dict[str, Any]:
         said = answer.json()
     except (httpx.TransportError, ValueError):
         return {"ready": False, "lag": None}
-    return {"ready": answer.status_code == httpx.codes.OK, "lag": said.get("lag") if isinstance(said, dict) else None}
+    if not isinstance(said, dict):
+        return {"ready": False, "lag": None}
+    wrong = {name: check for name, check in said.get("checks", {}).items() if check != "ok"}
+    return {"ready": answer.status_code == httpx.codes.OK, "lag": said.get("lag"), "wrong": wrong}
 
 
 def _show(parts: list[dict[str, Any]]) -> None:
@@ -56,4 +59,8 @@ def _show(parts: list[dict[str, Any]]) -> None:
         ready = "[green]yes[/green]" if part["ready"] else "[red]no[/red]"
         lag = "" if part["lag"] is None else str(part["lag"])
         table.add_row(part["part"], str(part["pid"] or "-"), part["url"], ready, str(part["restarts"]), lag)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for part in parts:
+        for name, wrong in part.get("wrong", {}).items():
+            console.print(f"{part['part']} {name}: {wrong}", markup=False)

@@ -10,4 +10,6 @@ create function make_staging() returns void language sql as $$
     create index on staged_use (stream);
     create index on staged_bound (stream);
     create index on staged_row (stream);
+    create index on staged_held (scope, key);
+    create index on staged_place (scope, key);
 $$;

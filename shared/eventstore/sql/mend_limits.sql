@@ -14,6 +14,7 @@ begin
                 on conflict (scope, key) do update set used = excluded.used, bound = excluded.bound;
         elsif exists (select from staged_place p where p.scope = v_one.scope and p.key = v_one.key) then
             delete from limit_unique l where l.scope = v_one.scope
+                and l.key ^@ (v_one.key || '/')
                 and l.key ~ '/[0-9]+$' and regexp_replace(l.key, '/[0-9]+$', '') = v_one.key;
             insert into limit_unique (scope, key, holder)
                 select v_one.scope, v_one.key || '/' || row_number() over (order by p.stream), p.stream

@@ -57,5 +57,5 @@ def test_the_doctor_finds_this_machine_able(tmp_path: Path) -> None:
     findings = list(examine(tmp_path / "not there yet"))
     assert [finding for finding in findings if finding.fatal] == []
     assert {finding.subject for finding in findings} == {
-        *("python", "postgres", "broker", "apache", "ports", "disk", "fsync", "locale", "stale")
+        *("python", "postgres", "broker", "apache", "ports", "disk", "fsync", "locale", "stale", "reconcile")
     }

@@ -1,0 +1,84 @@
+"""What Kafka still holds of a log: records behind a position, and signed heads, read once from the beginning."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from shared.messaging.broker import ERRORS, close_consumer
+from shared.messaging.heads import read_head
+from shared.messaging.incarnation import Incarnations
+from shared.messaging.topics import HEADS, Unreadable, read_message, topic_of
+from shared.proof.heads import SignedHead
+from shared.recovery.tail import CannotReconcile
+
+QUIET = 2.0
+"""Seconds without a message after which a topic counts as read, beside the end that the broker states: Tansu's is
+sometimes too small."""
+FETCHED = 5000
+
+
+class Carried(NamedTuple):
+    """Canonical bytes by position, and the heads that are told to be this service's."""
+
+    records: dict[int, bytes]
+    heads: list[SignedHead]
+
+
+async def read_topics(bootstrap: str, service: str, log_id: UUID, after: int) -> Carried:
+    """Raises `CannotReconcile` while the broker, or one of the two topics, is away: what it holds has to be known."""
+    carried = Carried({}, [])
+
+    def take(message: ConsumerRecord) -> None:
+        try:
+            if message.topic == HEADS:
+                signed = read_head(message.key, message.value, (service,))
+                if signed.head.log_id == str(log_id):
+                    carried.heads.append(signed)
+            else:
+                item = read_message(message.topic, message.headers, message.value)
+                if item.log_id == log_id and item.position > after:
+                    carried.records[item.position] = item.data
+        except Unreadable:
+            return  # markers, and what is no record: none of the tail
+
+    topics = [topic_of(service), HEADS]
+    try:
+        partitions = await _partitions(bootstrap, topics)
+        consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+        try:
+            await consumer.start()
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            ends = await consumer.end_offsets(partitions)
+            heard = asyncio.get_running_loop().time()
+            while asyncio.get_running_loop().time() < heard + QUIET or not await _at(consumer, ends):
+                for batch in (await consumer.getmany(timeout_ms=300, max_records=FETCHED)).values():
+                    heard = asyncio.get_running_loop().time()
+                    for message in batch:
+                        take(message)
+        finally:
+            await close_consumer(consumer)
+    except ERRORS as error:
+        reason = f"Kafka cannot be read ({type(error).__name__}): start the broker, then again"
+        raise CannotReconcile([reason]) from error
+    return carried
+
+
+async def _at(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
+    """Whether everything has been read that the broker said there was."""
+    return all([await consumer.position(partition) >= end for partition, end in ends.items()])
+
+
+async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
+    asked = Incarnations(bootstrap)
+    try:
+        found = await asked.of(topics)
+    finally:
+        await asked.close()
+    if missing := [topic for topic in topics if not found[topic].markers]:
+        raise CannotReconcile([f"Kafka has no topic {', '.join(missing)}: run huchuang topics, then again"])
+    return [TopicPartition(topic, number) for topic in topics for number in found[topic].markers]
