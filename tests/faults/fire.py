@@ -16,7 +16,7 @@ from pathlib import Path
 from deploy.local import processes, state
 from deploy.local.state import PartState
 from shared.testing.fault_points import DIRECTORY, FIRED, FaultPoint, read
-from tests.faults.schedule import Action, Fault, faults_of, points_of, words
+from tests.faults.schedule import Action, Fault, faults_of, is_seldom, points_of, words
 from tests.faults.warm import LEASE, SECOND, second
 
 LOOK_SECONDS = 0.1
@@ -111,10 +111,14 @@ class Fire:
         return Counter(fault.point for fault in self._target.journal.read())
 
     def _rarest(self) -> list[FaultPoint]:
-        """The points that have not had their share, first those at which the fewest faults have fired."""
+        """The points that have not had their share, first those at which the fewest faults have fired.
+
+        Of these, first those that the service gets to seldom.
+        """
         fired = self._counts() - self._before
         shuffled = self._chance.sample(self._points, len(self._points))
-        return sorted((point for point in shuffled if fired[point] < self._each), key=lambda point: fired[point])
+        waiting = [point for point in shuffled if fired[point] < self._each]
+        return sorted(waiting, key=lambda point: (fired[point], not is_seldom(point)))
 
     async def _fires(self, points: Sequence[FaultPoint], seconds: float) -> bool:
         """Arm a fault at each of these points; whether one fired before the service had been up for so long."""

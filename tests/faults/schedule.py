@@ -18,6 +18,8 @@ UNMOVED = ("registry",)
 """Services whose processes nothing moves in a demo: registry's see to erasures."""
 WORKED = ("subsidy",)
 """Services with long work in a demo: policies are simulated before they are put in force."""
+SELDOM = ("work",)
+"""What a stack does once, when its first demo begins: it goes first, and fires at once."""
 SOON = (1, 1, 2, 3, 5, 8)
 """How often a point is reached until its fault fires. Most lives of a process are short, so most are small."""
 
@@ -64,7 +66,12 @@ PAIRS = [(service, point) for service in SERVICES for point in points_of(service
 
 def faults_of(service: str, points: Sequence[FaultPoint], action: Action, chance: random.Random) -> list[Fault]:
     """A fault for each of these points, each the n-th time that the service gets there, n by chance."""
-    return [Fault(service, point, action, chance.choice(SOON)) for point in points]
+    return [Fault(service, point, action, 1 if is_seldom(point) else chance.choice(SOON)) for point in points]
+
+
+def is_seldom(point: FaultPoint) -> bool:
+    """Whether a stack gets there once."""
+    return point.partition(".")[0] in SELDOM
 
 
 def words(faults: Iterable[Fault]) -> str:
