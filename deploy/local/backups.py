@@ -182,8 +182,14 @@ async def _run(program: str, dsn: str, *arguments: str, content: IO[bytes] | Non
         pass  # it has ended; what it said tells why
     code = await process.wait()
     if code != 0:
-        raise StackFailed(f"{program} ended with {code}\n{(await said).decode(errors='replace')}")
+        raise StackFailed(f"{program} ended with {code}\n{_errors_in(await said)}")
     await said
+
+
+def _errors_in(said: bytes) -> str:
+    """What a program complains of, without the rows that it tells beside: they may be personal."""
+    lines = said.decode(errors="replace").splitlines()
+    return "\n".join(line.partition(" DETAIL:")[0] for line in lines if "error:" in line or "fatal:" in line.lower())
 
 
 def _environment(password: str) -> Mapping[str, str]:

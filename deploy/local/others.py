@@ -11,6 +11,7 @@ import asyncpg
 from deploy.local.settings import StackSettings
 from services.audit.archive.tail import archived_behind, heads_of
 from shared.proof.heads import SignedHead
+from shared.recovery.identity import read_identity
 from shared.recovery.reconcile import Others
 from shared.recovery.tail import CannotReconcile, Witness
 
@@ -50,6 +51,8 @@ async def _ask(name: str, dsn: str, log_id: UUID, after: int) -> _Known:
         clock: datetime | None = await connection.fetchval("select stands_at from business_clock")
         if name != ARCHIVE:
             return _Known(Witness(name, {}, reaches), (), clock)
+        if (await read_identity(connection)).restored:
+            raise CannotReconcile(["audit came out of a backup itself: run huchuang reconcile audit first"])
         records = await archived_behind(connection, log_id, after)
         return _Known(Witness("audit's archive", records, reaches), await heads_of(connection, log_id), clock)
     finally:

@@ -107,7 +107,9 @@ def admin_of(directory: Path, stack: StackSettings) -> str:
     try:
         options = read_options(directory)
     except FileNotFoundError:
-        raise StackFailed("this deployment does not say who its superuser is: say it with --postgres URL") from None
+        raise StackFailed(
+            "this deployment does not say who its superuser is: say it with HUCHUANG_POSTGRES=URL"
+        ) from None
     if options.postgres is not None:
         return options.postgres
     port = urlsplit(stack.databases["registry"]).port

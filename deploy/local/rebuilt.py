@@ -30,6 +30,10 @@ _BEHIND_STREAM = len('{"id":"","stream":"') + 36
 _CLAIM = re.compile(rb'"(clm_[0-9a-f-]{36})"')
 
 
+NO_JSON = (msgspec.MsgspecError, RecursionError)
+"""What is no JSON, or nested too deeply."""
+
+
 class Log(NamedTuple):
     """A service's log, as it says itself: its id, and the position of its last event."""
 
@@ -77,7 +81,7 @@ class City:
         """
         own = [_located(item) for item in self.streams.get(claim_id, ())]
         first = next((item.record for item in own if item.record.version == 1), None)
-        opening = _Opening() if first is None else msgspec.json.decode(first.payload, type=_Opening)
+        opening = _Opening() if first is None else _opening(first.payload)
         rests_on = {opening.person_id, opening.organisation_id, opening.certificate_id}
         foundations = [item for stream in rests_on for item in self.streams.get(stream or "", ())]
         return [*own, *map(_located, (*foundations, *self.mentions.get(claim_id, ())))]
@@ -87,8 +91,15 @@ def _located(item: Kept) -> Located:
     service, position, data = item
     try:
         return Located(service, position, parse(data))
-    except msgspec.MsgspecError as error:
+    except NO_JSON as error:
         raise StackFailed(f"{service} {position} in Kafka is no record: {error}") from error
+
+
+def _opening(payload: msgspec.Raw) -> _Opening:
+    try:
+        return msgspec.json.decode(payload, type=_Opening)
+    except NO_JSON as error:
+        raise StackFailed(f"the first event of a claim in Kafka cannot be read: {error}") from error
 
 
 def city_of(located: Iterable[Located]) -> City:
@@ -124,7 +135,7 @@ class _Reading:
                     continue
                 try:
                     envelope = decode(value)
-                except msgspec.MsgspecError:
+                except NO_JSON:
                     continue
                 if envelope.log_id == log_id:
                     seen[position] = 1

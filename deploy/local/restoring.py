@@ -7,7 +7,7 @@ their sessions, find another log when they come back, and end themselves (`share
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +18,12 @@ import asyncpg
 from deploy.local import databases, migrations
 from deploy.local.backups import BackupRefused, Manifest, count_rows, load, read_manifest
 from deploy.local.failures import StackFailed
+from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.reader import LogReader
 from shared.eventstore.record import canonical
 from shared.eventstore.sequencer import BATCH
 from shared.proof.merkle import extend, leaf_hash, root
+from shared.recovery.identity import read_identity
 from shared.testing.fault_points import FaultPoint, reached
 
 ASIDE = "_before_"
@@ -37,26 +39,38 @@ class Restored(NamedTuple):
     aside: str | None
 
 
-async def restore(admin: str, dsn: str, service: str, file: Path) -> Restored:
+async def restore(admin: str, dsn: str, service: str, file: Path, *, other_log: bool = False) -> Restored:
     """Put a backup in the place of a service's database. `admin` is a superuser's URL, `dsn` the service's.
 
-    Raises `BackupRefused` for a file that is not fit for it: nothing has changed then.
+    `other_log`: also where the database there holds another log. Raises `BackupRefused` for a file that is not fit for
+    it: nothing has changed then.
     """
     manifest = await asyncio.to_thread(read_manifest, file)
     _check_fits(manifest, service, file)
+    if not other_log:
+        await _check_same_log(manifest, dsn, file)
     live = urlsplit(dsn).path.removeprefix("/")
     fresh = f"{live}{FRESH}"
     async with _alone(admin, live) as connection:
-        await connection.execute(f'DROP DATABASE IF EXISTS "{fresh}" WITH (FORCE)')
-        await databases.create(connection, fresh, owner=databases.name_of(service))
-        await load(file, databases.on(dsn, fresh))
-        await _examine(databases.on(dsn, fresh), manifest, file)
-        await asyncio.to_thread(migrations.migrate, service, databases.on(dsn, fresh))
-        await _renew(databases.on(dsn, fresh))
-        reached(FaultPoint.RESTORE_LOADED)
-        aside = await _swap(connection, admin, live, fresh)
+        await _drop(connection, fresh)
+        try:
+            await databases.create(connection, fresh, owner=databases.name_of(service))
+            await load(file, databases.on(dsn, fresh))
+            await _examine(databases.on(dsn, fresh), manifest, file)
+            await asyncio.to_thread(migrations.migrate, service, databases.on(dsn, fresh))
+            await _renew(databases.on(dsn, fresh))
+            reached(FaultPoint.RESTORE_LOADED)
+            aside = await _swap(connection, admin, live, fresh)
+        except BaseException:
+            with suppress(*DATABASE):
+                await _drop(connection, fresh)  # it holds all that the file holds
+            raise
         reached(FaultPoint.RESTORE_SWAPPED)
     return Restored(manifest, aside)
+
+
+async def _drop(connection: asyncpg.Connection, name: str) -> None:
+    await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 async def asides(dsn: str) -> list[str]:
@@ -80,6 +94,23 @@ def _check_fits(manifest: Manifest, service: str, file: Path) -> None:
         raise BackupRefused(
             f"{file} has tables of revision {manifest.revision}, this code knows {known}:"
             " update huchuang to the release that wrote it, then again"
+        )
+
+
+async def _check_same_log(manifest: Manifest, dsn: str, file: Path) -> None:
+    """The database there holds the log of which this is a backup, or nothing that can be read."""
+    try:
+        connection: asyncpg.Connection = await asyncpg.connect(dsn)
+        try:
+            found = await read_identity(connection)
+        finally:
+            await connection.close()
+    except DATABASE:
+        return  # it is lost: that is what backups are for
+    if str(found.former or found.log_id) != manifest.log_id:
+        raise BackupRefused(
+            f"{file} is of another log than the database holds: of another deployment, or of before a fresh start."
+            " Where the one that is there is to go, say --other-log"
         )
 
 

@@ -2,7 +2,7 @@
 
 A consumer makes an object of each message, with its key and some nine headers: 5 microseconds. Whoever rebuilds from
 a topic needs two things of a message, its value and its position, and takes them out of the bytes in 1.5. The format
-is Kafka's record batch of version 2; what is compressed or older is left to aiokafka.
+is Kafka's record batch of version 2; what is compressed is left to aiokafka, what is older is refused.
 """
 
 import struct

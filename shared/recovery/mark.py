@@ -35,8 +35,20 @@ def read_mark(path: Path, log_id: UUID) -> int:
 
 
 def set_mark(path: Path, log_id: UUID, position: int) -> None:
-    """Replace the mark, in one step. A power cut may bring an earlier one back, never a later one."""
+    """Replace the mark, in one step. Raises OSError: the one before stands then."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_bytes(msgspec.json.encode(Mark(log_id, position)))
-    fresh.replace(path)
+    try:
+        with fresh.open("wb") as file:
+            file.write(msgspec.json.encode(Mark(log_id, position)))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def raise_mark(path: Path, log_id: UUID, position: int) -> None:
+    """Set the mark, unless another process of the service has seen the log longer. Raises OSError."""
+    if read_mark(path, log_id) < position:
+        set_mark(path, log_id, position)

@@ -128,7 +128,8 @@ class _Reconciliation:
         carried = await read_topics(self._settings.kafka, self._definition.name, self._log_id, after)
         kafka = Witness("Kafka", carried.records, max(carried.records, default=0))
         outside = [kafka, *others.witnesses]
-        aside = await self._aside(asides, after, outside)
+        began: int = await self._pool.fetchval("select restored_position from log_identity")
+        aside = await self._aside(asides, began, after, outside)
         witnesses = outside if aside is None else [*outside, aside.witness]
         heads = self._own([*carried.heads, *others.heads])
         placed = assemble(self._log_id, after, witnesses, [signed.head for signed in heads])
@@ -137,7 +138,6 @@ class _Reconciliation:
         reached(FaultPoint.RECONCILE_WRITTEN)
         mended = await self._mend()
         reached(FaultPoint.RECONCILE_MENDED)
-        began: int = await self._pool.fetchval("select restored_position from log_identity")
         unreadable = await self._unreadable(began)
         self._note_unseen(after + len(placed))
         await self._pool.execute("select reinstate_log()")
@@ -172,8 +172,12 @@ class _Reconciliation:
             if (signed.head.service, signed.head.log_id) == mine and verify_head(signed, self._signer.public_bytes)
         ]
 
-    async def _aside(self, asides: Sequence[str], after: int, outside: Sequence[Witness]) -> _Aside | None:
-        """The first database put aside that holds this log and says nothing other than what others hold."""
+    async def _aside(self, asides: Sequence[str], began: int, after: int, outside: Sequence[Witness]) -> _Aside | None:
+        """The first database put aside that holds this log, and says nothing other than what others hold.
+
+        One that ends before the backup does, at `began`, was put aside earlier: its keys and answers are older.
+        Raises `CannotReconcile` when one cannot be read: what it holds would be lost for good.
+        """
         for dsn in asides:
             name = dsn.rpartition("/")[2]
             try:
@@ -181,9 +185,11 @@ class _Reconciliation:
                 self._opened.push_async_callback(pool.close)
                 witness = await read_aside(pool, self._log_id, after)
             except DATABASE as error:
-                self._notes.append(f"{name} cannot be read ({describe(error)}): nothing is taken of it")
-                continue
+                raise CannotReconcile([f"{name} cannot be read ({describe(error)}): mend that, or drop it"]) from error
             if witness is None:
+                continue
+            if witness.reaches < began:
+                self._notes.append(f"{name} is older than the backup: nothing is taken of it")
                 continue
             if (position := contradicts(witness, outside)) is not None:
                 self._notes.append(f"{name} says other than Kafka or audit at {position}: nothing is taken of it")

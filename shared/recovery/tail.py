@@ -63,9 +63,9 @@ def assemble(log_id: UUID, after: int, witnesses: Sequence[Witness], heads: Iter
             first, of = found.setdefault(position, (data, witness.name))
             if first != data:
                 reasons.append(f"position {position} is not the same in {of} and in {witness.name}")
-    if missing := [position for position in range(after + 1, until + 1) if position not in found]:
-        who = ", ".join(f"{name} ({reaches})" for name, reaches in known.items() if reaches >= missing[0])
-        reasons.append(f"nobody holds {', '.join(_runs(missing))}; they were there, by {who}")
+    if missing := _gaps(after, sorted(position for position in found if position > after), until):
+        who = ", ".join(f"{name} ({reaches})" for name, reaches in known.items() if reaches >= missing[0][0])
+        reasons.append(f"nobody holds {', '.join(_told(missing))}; they were there, by {who}")
     if reasons:
         raise CannotReconcile(_first(reasons))
     placed = [
@@ -130,16 +130,20 @@ def _sealed_for(value: Any) -> Iterator[str]:
             yield from _sealed_for(inner)
 
 
-def _runs(positions: Sequence[int]) -> list[str]:
+def _gaps(after: int, held: Iterable[int], until: int) -> list[tuple[int, int]]:
+    """The first and last position of each gap between `after` and `until`; `held` ascend."""
+    gaps, expected = [], after + 1
+    for position in (*held, until + 1):
+        if position > expected:
+            gaps.append((expected, position - 1))
+        expected = position + 1
+    return gaps
+
+
+def _told(gaps: Sequence[tuple[int, int]]) -> list[str]:
     """`4 to 9` for positions that follow one another."""
-    runs: list[list[int]] = []
-    for position in positions:
-        if runs and runs[-1][-1] == position - 1:
-            runs[-1][1:] = [position]
-        else:
-            runs.append([position])
-    told = ["positions " + " to ".join(map(str, run)) for run in runs[:TOLD]]
-    return told if len(runs) <= TOLD else [*told, f"and {len(runs) - TOLD} more runs"]
+    told = [f"positions {first}" if first == last else f"positions {first} to {last}" for first, last in gaps[:TOLD]]
+    return told if len(gaps) <= TOLD else [*told, f"and {len(gaps) - TOLD} more runs"]
 
 
 def _first(reasons: Sequence[str]) -> list[str]:

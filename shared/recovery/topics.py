@@ -6,6 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import RequestTimedOutError
 from aiokafka.structs import ConsumerRecord
 
 from shared.messaging.broker import ERRORS, close_consumer
@@ -18,6 +19,8 @@ from shared.recovery.tail import CannotReconcile
 QUIET = 2.0
 """Seconds without a message after which a topic counts as read, beside the end that the broker states: Tansu's is
 sometimes too small."""
+PATIENCE = 30.0
+"""Seconds without a message before that end after which the broker is taken for one that is away."""
 FETCHED = 5000
 
 
@@ -40,8 +43,10 @@ async def read_topics(bootstrap: str, service: str, log_id: UUID, after: int) ->
                     carried.heads.append(signed)
             else:
                 item = read_message(message.topic, message.headers, message.value)
-                if item.log_id == log_id and item.position > after:
-                    carried.records[item.position] = item.data
+                if item.log_id != log_id or item.position <= after:
+                    return
+                if carried.records.setdefault(item.position, item.data) != item.data:
+                    raise CannotReconcile([f"Kafka holds two different records at position {item.position}"])
         except Unreadable:
             return  # markers, and what is no record: none of the tail
 
@@ -56,6 +61,8 @@ async def read_topics(bootstrap: str, service: str, log_id: UUID, after: int) ->
             ends = await consumer.end_offsets(partitions)
             heard = asyncio.get_running_loop().time()
             while asyncio.get_running_loop().time() < heard + QUIET or not await _at(consumer, ends):
+                if asyncio.get_running_loop().time() > heard + PATIENCE:
+                    raise RequestTimedOutError("less has come than the broker said there was")
                 for batch in (await consumer.getmany(timeout_ms=300, max_records=FETCHED)).values():
                     heard = asyncio.get_running_loop().time()
                     for message in batch:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from os import kill
 from typing import Any
 
@@ -32,7 +33,7 @@ from shared.messaging.relay import READER as RELAY
 from shared.messaging.relay import Relay
 from shared.proof.heads import HeadSigner, Signer
 from shared.recovery.identity import RESTORED, Identity, read_identity
-from shared.recovery.mark import mark_of, read_mark, set_mark
+from shared.recovery.mark import mark_of, raise_mark, read_mark
 from shared.runtime.definition import ServiceDefinition, Surroundings
 from shared.runtime.long_work import Operations
 from shared.runtime.parked import ParkedMessages
@@ -95,7 +96,8 @@ class Parts:
         self._consumer: Consumer | None = None
         self._broker = Incarnations(settings.kafka)
         self._log: Identity | None = None
-        self._reached = 0
+        self._reached: Callable[[], int] = lambda: 0
+        """How long this process has seen the log."""
         self.signing: Guard | None = None
 
     async def start(self) -> None:
@@ -121,6 +123,7 @@ class Parts:
         self.signing = self._guard()
         self.reader = LogReader(self.pool)
         await self.reader.start()
+        self._reached = lambda: self.reader.head
         await self._look_back()
         if settings.profile == "local":
             await self.pool.execute(
@@ -133,8 +136,10 @@ class Parts:
         found = await read_identity(connection)
         if self._log is None:
             self._log = found
-        elif found != self._log or await connection.fetchval("select position from log_head") < self._reached:
+        elif found != self._log or await connection.fetchval("select position from log_head") < self._reached():
             log.error("log_changed", was=str(self._log.log_id), log_id=str(found.log_id))
+            with suppress(OSError):
+                raise_mark(mark_of(self.settings, self.definition.name), self._log.log_id, self._reached())
             connection.terminate()
             kill(os.getpid(), signal.SIGKILL)  # there is nothing to tidy up: all it would write is of another log
 
@@ -148,13 +153,17 @@ class Parts:
             self._log = Identity(renewed, self._log.log_id)
 
     async def _keep_mark(self) -> None:
-        """Keep in mind, outside the database, how long the log has been."""
+        """Keep in mind, outside the database, how long the log has been. Where there is no room, later."""
         path, kept = mark_of(self.settings, self.definition.name), 0
         while True:
             await asyncio.sleep(MARK_SECONDS)
-            if self.reader.head > kept:
-                kept = self._reached = self.reader.head
-                await asyncio.to_thread(set_mark, path, self.reader.log_id, kept)
+            if (head := self.reader.head) > kept:
+                try:
+                    await asyncio.to_thread(raise_mark, path, self.reader.log_id, head)
+                except OSError as error:
+                    log.warning("mark_not_kept", error=describe(error))
+                else:
+                    kept = head
 
     @property
     def restored(self) -> bool:

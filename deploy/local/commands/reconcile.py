@@ -10,12 +10,13 @@ import typer
 from deploy.local import restoring, settings
 from deploy.local.commands.options import DEFAULT_DATA, Data, Service
 from deploy.local.failures import StackFailed
-from deploy.local.others import others_of
+from deploy.local.others import ARCHIVE, others_of
 from deploy.local.settings import SERVICES, StackSettings
 from shared.eventstore.interruptions import DATABASE
 from shared.recovery.reconcile import Reconciled, reconcile
 from shared.recovery.tail import CannotReconcile
 from shared.runtime.definition import ServiceDefinition
+from shared.telemetry.errors import describe
 
 
 def reconcile_command(
@@ -26,9 +27,11 @@ def reconcile_command(
     stack = settings.read(data)
     if missing := [name for name in SERVICES if name not in stack.databases]:
         raise StackFailed(
-            f"these settings name no database of {', '.join(missing)}: what each has applied has to be known"
+            f"these settings name no database of {', '.join(missing)}: what each has applied has to be known."
+            " Run it where the settings name all six"
         )
-    wanted = [service.value] if service is not None else list(SERVICES)
+    # Audit first: what it holds of the others has to be all that there is.
+    wanted = [service.value] if service is not None else sorted(SERVICES, key=lambda name: name != ARCHIVE)
     refused = []
     for name in wanted:
         try:
@@ -37,7 +40,7 @@ def reconcile_command(
             reasons = "".join(f"\n  {reason}" for reason in cannot.reasons)
             refused.append(f"{name} cannot be reconciled, and nothing has changed:{reasons}")
         except DATABASE as error:
-            raise StackFailed(f"{name} was not reconciled ({error}); once that is mended, run it again") from error
+            refused.append(f"{name} was not reconciled ({describe(error)}): once that is mended, run it again")
         else:
             if done is not None:
                 _tell(name, done)

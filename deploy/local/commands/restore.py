@@ -11,6 +11,7 @@ from deploy.local import backups, plan, restoring, settings
 from deploy.local.commands.options import DEFAULT_DATA, Data, Service
 from deploy.local.failures import StackFailed
 from shared.eventstore.interruptions import DATABASE
+from shared.telemetry.errors import describe
 
 BACKUPS = "backups"
 """Where, in the stack's directory, backups are put; `up --fresh` leaves them."""
@@ -27,7 +28,7 @@ def backup(
     try:
         manifest = asyncio.run(backups.back_up(dsn, service.value, file))
     except DATABASE as error:
-        raise StackFailed(f"the backup failed: {error}") from error
+        raise StackFailed(f"the backup failed: {describe(error)}") from error
     size = file.stat().st_size / 1024 / 1024
     print(f"{service.value} as of position {manifest.position}: {file} ({size:.1f} MiB)")
 
@@ -36,15 +37,23 @@ def restore_command(
     service: Service,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `huchuang backup` wrote.")],
     data: Data = DEFAULT_DATA,
-    postgres: Annotated[str | None, typer.Option(metavar="URL", help="A superuser, where the stack has none.")] = None,
+    postgres: Annotated[
+        str | None,
+        typer.Option(metavar="URL", envvar="HUCHUANG_POSTGRES", help="A superuser, where the stack has none."),
+    ] = None,
+    other_log: Annotated[
+        bool, typer.Option("--other-log", help="Even where the database there holds another log.")
+    ] = False,
 ) -> None:
     """Put a backup in the place of a service's database, which is kept aside. Then run `huchuang reconcile`."""
     stack = settings.read(data)
     admin = postgres or plan.admin_of(data.resolve(), stack)
     try:
-        restored = asyncio.run(restoring.restore(admin, _database(stack, service), service.value, file))
+        restored = asyncio.run(
+            restoring.restore(admin, _database(stack, service), service.value, file, other_log=other_log)
+        )
     except DATABASE as error:
-        raise StackFailed(f"the restore failed, the database is the one it was: {error}") from error
+        raise StackFailed(f"the restore failed ({describe(error)}): once that is mended, run it again") from error
     manifest = restored.manifest
     print(f"{service.value} is as it was at {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC, position {manifest.position}")
     if restored.aside is not None:

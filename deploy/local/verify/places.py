@@ -130,7 +130,11 @@ def in_files(directory: Path, settings: StackSettings) -> Iterator[Text]:
     """Logs, traces and what services keep in files, line by line."""
     for folder in (directory / "logs", directory / "traces", Path(settings.data)):
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            for line in path.read_bytes().splitlines():
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                continue  # replaced by another meanwhile
+            for line in content.splitlines():
                 yield Text(f"{folder.name}/{path.relative_to(folder)}", line)
 
 

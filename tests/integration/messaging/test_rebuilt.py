@@ -55,7 +55,8 @@ def log_of(items: Sequence[Delivered]) -> Log:
 async def test_each_position_is_there_once_with_its_bytes(bootstrap: str, story: list[Delivered], told: Told) -> None:
     other = told(2, "acc_x", log_id=uuid4())
     later = told(6, "acc_x")
-    await send(bootstrap, [other, *story[2:], later, *story, *story[:3]], b"no record", b'{"stream":1}')
+    nested = b'{"payload":' + b"[" * 100_000
+    await send(bootstrap, [other, *story[2:], later, *story, *story[:3]], b"no record", b'{"stream":1}', nested)
     city = await rebuilt(bootstrap, {SOURCE: log_of(story)})
     assert kept(city) == [(SOURCE, item.position, item.data) for item in story]
     assert [position for _, position, _ in sorted(city.streams[CLAIM])] == [1, 5]

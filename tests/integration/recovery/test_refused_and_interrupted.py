@@ -4,14 +4,19 @@ import signal
 import stat
 import tarfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from deploy.local import restoring
 from deploy.local.backups import DUMP, BackupRefused, Manifest, _pack, read_manifest
 from deploy.local.failures import StackFailed
-from shared.messaging.topics import HEADS, topic_of
+from shared.eventstore.record import canonical, parse
+from shared.messaging.topics import HEADS, headers, topic_of
 from shared.proof.heads import Head, SignedHead, Signer
 from shared.recovery.reconcile import Others
 from shared.recovery.tail import Witness
@@ -87,6 +92,59 @@ async def test_nothing_is_taken_of_a_database_put_aside_that_says_other_than_kaf
     done = await desk.reconciled()
     assert (done.aside, done.taken.answers, len(done.notes)) == (False, 0, 1)
     assert await desk.log() == before
+
+
+async def test_a_database_put_aside_before_an_earlier_restore_gives_back_no_older_keys(desk: Desk) -> None:
+    await two_days(desk)
+    await desk.restore()
+    await desk.reconciled()
+    async with desk.at_work() as store:
+        await work(store, "wednesday")
+    await desk.back_up()
+    before = await desk.rows("select * from subject_key order by subject")
+    log = await desk.log()
+    youngest = (await desk.restore()).aside
+    await desk.drop(str(youngest))
+    done = await desk.reconciled()
+    assert not done.aside
+    assert [note.partition(" is ")[2] for note in done.notes] == ["older than the backup: nothing is taken of it"]
+    assert await desk.rows("select * from subject_key order by subject") == before
+    assert await desk.log() == log
+
+
+async def test_a_database_put_aside_that_cannot_be_read_now_is_waited_for(desk: Desk) -> None:
+    await two_days(desk)
+    await desk.restore()
+    [aside] = await restoring.asides(desk.dsn)
+    connection = await asyncpg.connect(aside)
+    await connection.execute("alter table event rename to away")
+    assert "cannot be read" in await desk.refused(aside=True)
+    await connection.execute("alter table away rename to event")
+    await connection.close()
+    assert (await desk.reconciled()).aside
+
+
+async def test_a_backup_of_another_log_is_restored_only_when_that_is_said(desk: Desk) -> None:
+    manifest = await two_days(desk)
+    await desk.execute("update log_identity set log_id = gen_random_uuid()")
+    before = await desk.log()
+    with pytest.raises(BackupRefused, match="--other-log"):
+        await desk.restore()
+    assert await desk.log() == before
+    await restoring.restore(desk.admin, desk.dsn, SERVICE, desk.file, other_log=True)
+    assert await desk.rows("select former::text from log_identity") == [(manifest.log_id,)]
+
+
+async def test_two_records_at_one_position_of_kafka_are_named(desk: Desk) -> None:
+    manifest = await two_days(desk)
+    position, data = max((await desk.records(after=manifest.position)).items())
+    record = parse(data)
+    other = msgspec.structs.replace(record, occurred_at=record.occurred_at + timedelta(days=1))
+    await desk.restore()
+    async with AIOKafkaProducer(bootstrap_servers=desk.settings.kafka) as producer:
+        said = headers(SERVICE, position, other)
+        await producer.send_and_wait(topic_of(SERVICE), canonical(other), key=other.stream.encode(), headers=said)
+    assert await desk.refused() == f"Kafka holds two different records at position {position}"
 
 
 async def test_a_broker_that_is_away_is_waited_for(desk: Desk) -> None:

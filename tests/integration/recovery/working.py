@@ -134,6 +134,10 @@ class Desk:
         finally:
             await admin.close()
 
+    async def drop(self, database: str) -> None:
+        """A database is lost."""
+        await self._administer(f'drop database "{database}" with (force)')
+
     async def answers(self) -> bool:
         """Whether a process that is started now would answer anything."""
         parts = Parts(DEFINITION, self.settings)

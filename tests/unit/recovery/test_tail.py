@@ -140,3 +140,8 @@ def test_the_commands_of_processes_are_known_again_by_their_ids() -> None:
     )
     made = [str(uuid5(PROCESS_NAMESPACE, f"greeting\n{cause}\n{number}")) for number in (0, 1)]
     assert sorted(found) == sorted([("process:greeting", key) for key in (*made, str(timer))])
+
+
+def test_a_position_far_beyond_the_log_costs_no_walk_to_it() -> None:
+    said = reason(holding("Kafka", 4), Witness("loans", {}, 10**15))
+    assert said == "nobody holds positions 5 to 1000000000000000; they were there, by loans (1000000000000000)"
