@@ -24,6 +24,7 @@ from shared.values.ids import uuid7
 from shared.web.document.build import document
 from shared.web.problem import Problem, of_validation, on_problem
 from shared.web.rates import ALLOWANCE, Rates
+from shared.web.signing.own_keys import NoKeyNow
 
 MAX_BODY = 1024 * 1024
 OPEN_ALWAYS = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
@@ -83,6 +84,7 @@ def create_app(
     app.add_exception_handler(asyncpg.InterfaceError, _on_database)
     app.add_exception_handler(asyncpg.InternalClientError, _on_database)
     app.add_exception_handler(OSError, _on_database)
+    app.add_exception_handler(NoKeyNow, _on_no_key)
     app.add_middleware(Edge, metrics=metrics, largest=_largest(routers), restored=partial(_restored, service, restored))
     return app
 
@@ -150,6 +152,12 @@ def _restored(service: str, restored: Callable[[], bool], path: str) -> Problem 
         f"数据库由备份恢复，其后的事件尚未补回；请运维人员运行 huchuang reconcile {service}",
         headers={"Retry-After": "60"},
     )
+
+
+async def _on_no_key(request: Request, error: Exception) -> Response:
+    log.error("no_signing_key_now", algorithm=str(error))
+    problem = Problem(503, "temporarily_unavailable", "服务暂时不可用，请稍后重试", headers={"Retry-After": "2"})
+    return problem.response(request.url.path)
 
 
 class _TooLarge(HTTPException):

@@ -43,7 +43,7 @@ class Guard(NamedTuple):
     clock: Callable[[], float] = time.time
 
     async def exchange(self, request: Request, handle: Handle) -> Response:
-        """Answer a bank's request, signed; answer anybody else's as it is. Raises a 401 problem, or a 503."""
+        """Answer a bank's request, signed; answer anybody else's as it is. Raises a 401, a 503, or `NoKeyNow`."""
         caller = caller_of(request)
         if not caller.holds(SIGNERS):
             return await handle(request)
@@ -53,9 +53,9 @@ class Guard(NamedTuple):
             algorithm = asked_algorithm(seen, found.algorithm)
         except Refused as refused:
             raise unauthenticated(refused.code, refused.detail) from None
+        key = self.keys.signing(algorithm)
         response = await answered(request, handle)
         answer = SeenResponse(response.status_code, joined(response.headers.items()), seen)
-        key = self.keys.signing(algorithm)
         added = await sign_response(
             answer, bytes(response.body), found.label, key, self.scribe, self.policy, self.clock()
         )

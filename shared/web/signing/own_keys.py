@@ -19,6 +19,12 @@ from shared.web.signing.keys import ALGORITHMS, Algorithm, PrivateKey, new_key, 
 
 DAY = 86_400
 VALID_DAYS, OVERLAP_DAYS, AHEAD_DAYS = 180, 30, 1
+EARLIER = DAY
+"""How long before it was made a first key is good: the clock may have been ahead, and be put right."""
+
+
+class NoKeyNow(Exception):
+    """The clock is behind the beginning of every key: it was ahead when they were made."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -57,7 +63,7 @@ class OwnKeys:
             last = found[-1] if found else None
             if not path.exists() and last is not None and now < last.not_after - OVERLAP_DAYS * DAY:
                 break
-            begins = now if last is None or last.not_after <= now else now + AHEAD_DAYS * DAY
+            begins = now - EARLIER if last is None or last.not_after <= now else now + AHEAD_DAYS * DAY
             found.append(self._kept_in(path, algorithm, begins))
         return found
 
@@ -95,9 +101,12 @@ class OwnKeys:
         self.refresh()
 
     def signing(self, algorithm: Algorithm) -> PrivateKey:
-        """The newest key that has begun to sign."""
-        now = self._clock()
-        return next(key for kept, key in reversed(self._kept[algorithm]) if kept.not_before <= now < kept.not_after)
+        """The newest key that has begun to sign. Raises `NoKeyNow`."""
+        now, keys = self._clock(), reversed(self._kept[algorithm])
+        found = next((key for kept, key in keys if kept.not_before <= now < kept.not_after), None)
+        if found is None:
+            raise NoKeyNow(algorithm)
+        return found
 
     def published(self) -> list[dict[str, str | int]]:
         """Public JWKs with their time: `nbf`, `exp`, and the name of the algorithm in HTTP signatures."""

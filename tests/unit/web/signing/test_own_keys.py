@@ -10,7 +10,7 @@ import pytest
 
 from shared.web.signing.client import KEPT, PublishedKeys
 from shared.web.signing.keys import ALGORITHMS, UnusableKey, new_key, private_jwk, private_key, public_jwk, public_key
-from shared.web.signing.own_keys import AHEAD_DAYS, DAY, OVERLAP_DAYS, VALID_DAYS, OwnKeys
+from shared.web.signing.own_keys import AHEAD_DAYS, DAY, OVERLAP_DAYS, VALID_DAYS, NoKeyNow, OwnKeys
 
 NOW = 1_795_000_000
 
@@ -62,6 +62,17 @@ def test_a_key_is_replaced_with_overlap_and_shown_before_it_signs(tmp_path: Path
     kids = [key["kid"] for key in keys.published() if key["crv"] == "Ed25519"]
     assert kids == [first.public.kid, second.public.kid], "what the first one signed can be verified ever after"
     assert OwnKeys(tmp_path, "loans", clock).signing("ed25519") == second
+
+
+def test_first_keys_that_a_clock_made_that_was_ahead_sign_when_it_is_put_right(tmp_path: Path) -> None:
+    clock = Clock()
+    keys = OwnKeys(tmp_path, "loans", clock)
+    made = keys.signing("ed25519")
+    clock.now = NOW - DAY
+    assert keys.signing("ed25519") == made
+    clock.now -= 1
+    with pytest.raises(NoKeyNow):
+        keys.signing("ed25519")
 
 
 def test_a_service_that_slept_past_all_its_keys_makes_one_that_signs_at_once(tmp_path: Path) -> None:
