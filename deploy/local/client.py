@@ -113,6 +113,13 @@ class Client:
             return await self._signed_in.token(self._http, role)
         return self.endpoints.tokens[role]
 
+    def _forgot(self, role: str, token: str, response: httpx.Response) -> bool:
+        """Whether the token was refused and another may be asked for."""
+        if response.status_code != httpx.codes.UNAUTHORIZED or self._signed_in is None:
+            return False
+        self._signed_in.forget(role, token)
+        return True
+
     async def _send(
         self,
         method: str,
@@ -134,6 +141,9 @@ class Client:
                     headers = {**headers, "authorization": f"Bearer {token}"}
                     response = await self._http.request(method, url, json=body, headers=headers, auth=auth)
             except Untrusted as untrusted:
+                if tokens > 1 and self._forgot(role, token, untrusted.response):
+                    tokens -= 1
+                    continue
                 if untrusted.response.status_code not in AGAIN or asyncio.get_running_loop().time() > deadline:
                     raise Refused(f"{role}: {method} {path.partition('?')[0]}: {untrusted}") from untrusted
                 await asyncio.sleep(PAUSE)
@@ -150,8 +160,7 @@ class Client:
                 continue
             if response.is_success or response.status_code in expect:
                 return answer
-            if response.status_code == httpx.codes.UNAUTHORIZED and self._signed_in is not None and tokens > 1:
+            if tokens > 1 and self._forgot(role, token, response):
                 tokens -= 1
-                self._signed_in.forget(role, token)
                 continue
             raise Refused(f"{role}: {method} {path.partition('?')[0]}: {response.status_code} {response.text[:500]}")
