@@ -128,8 +128,7 @@ def _base(options: StackOptions, before: StackSettings | None, free: ports.Free)
     if options.port_base is not None:
         return ports.find_base(options.port_base, free)
     last = before.address("registry")[1] if before else ports.DEFAULT_BASE
-    still_free = all(free(port) for port in ports.service_ports(last).values())
-    return last if still_free else ports.find_base(free=free)
+    return last if free(*ports.service_ports(last).values()) else ports.find_base(free=free)
 
 
 def _port(last: int | None, start: int, taken: tuple[int, ...], free: ports.Free) -> int:

@@ -13,16 +13,20 @@ STEP = 100  # how far a stack moves on when a port is taken
 LAST = 32000  # below the ports that the system gives to outgoing connections
 
 
-Free = Callable[[int], bool]
-"""Whether a port may be chosen."""
+Free = Callable[..., bool]
+"""Whether ports, one or several, may be chosen, all of them."""
 
 
 class NoFreePorts(StackFailed):
     """No row of free ports was found."""
 
 
-def is_free(port: int) -> bool:
-    """Could we listen on this loopback port now?"""
+def is_free(*ports: int) -> bool:
+    """Could we listen on these loopback ports now?"""
+    return all(map(_is_free, ports))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection that has just ended is no obstacle
         try:
@@ -58,8 +62,21 @@ class Claims:
     def __init__(self) -> None:
         self._held: dict[int, socket.socket] = {}
 
-    def take(self, port: int) -> bool:
-        """Claim a port on which we could listen now; False where somebody listens or has claimed it, ourselves too."""
+    def take(self, *ports: int) -> bool:
+        """Claim ports on which we could listen now, all or none.
+
+        False where somebody listens or has claimed one, ourselves too.
+        """
+        taken: list[int] = []
+        for port in ports:
+            if not self._take(port):
+                for given_back in taken:
+                    self._held.pop(given_back).close()
+                return False
+            taken.append(port)
+        return True
+
+    def _take(self, port: int) -> bool:
         if port in self._held or not is_free(port):
             return False
         claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -83,7 +100,7 @@ class Claims:
 def find_base(preferred: int = DEFAULT_BASE, free: Free = is_free) -> int:
     """`preferred` when its six ports are free, else the next base of which all six are."""
     for base in range(preferred, LAST, STEP):
-        if all(free(port) for port in service_ports(base).values()):
+        if free(*service_ports(base).values()):
             return base
     raise NoFreePorts(f"no six free ports in a row from {preferred} on (steps of {STEP})")
 

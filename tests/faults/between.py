@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from deploy.local import ports, processes, stack
+from deploy.local import ports, processes, settings, stack
 from deploy.local.brokers.choice import broker_of
 from deploy.local.brokers.node import wait_listening
 from deploy.local.endpoints import Endpoints
@@ -62,6 +62,7 @@ async def troubled_stack(directory: Path, base: int, broker: str) -> AsyncIterat
         arrangement = warm.Arrangement(proxies={name: proxy.port for name, proxy in services.items()})
         try:
             endpoints = await asyncio.to_thread(warm.up, directory, options, arrangement)
+            assert settings.read(directory).address("registry")[1] == base, "the proxies stand before another row"
             proxies = {POSTGRES: before_postgres, BROKER: before_broker, **services}
             yield TroubledStack(directory, endpoints, proxies)
         finally:

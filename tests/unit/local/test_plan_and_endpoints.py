@@ -27,7 +27,7 @@ def all_free() -> Iterator[set[int]]:
 
 def planned(directory: Path, **options: object) -> plan.Plan:
     chosen = StackOptions(**options)  # type: ignore[arg-type]
-    made = make_plan(directory, chosen, SandboxIssuer(directory / "keys"), lambda port: port not in TAKEN)
+    made = make_plan(directory, chosen, SandboxIssuer(directory / "keys"), lambda *row: TAKEN.isdisjoint(row))
     settings.write(made.settings, directory / settings.FILE)
     return made
 

@@ -40,12 +40,12 @@ def test_services_stand_in_a_row_in_the_order_of_the_design() -> None:
 
 @pytest.mark.parametrize("place", range(len(SERVICES)))
 def test_one_taken_port_moves_the_whole_stack(place: int) -> None:
-    assert ports.find_base(8101, lambda port: port != 8101 + place) == 8101 + ports.STEP
+    assert ports.find_base(8101, lambda *row: 8101 + place not in row) == 8101 + ports.STEP
 
 
 def test_a_search_without_end_is_refused() -> None:
     with pytest.raises(ports.NoFreePorts, match="8101"):
-        ports.find_base(8101, lambda port: False)
+        ports.find_base(8101, lambda *row: False)
     with pytest.raises(ports.NoFreePorts):
         ports.find_port(8107, free=lambda port: False)
 
@@ -63,6 +63,15 @@ def test_a_port_that_is_claimed_is_nobody_else_s_although_nobody_listens_on_it()
     one.release()
     assert other.take(port)
     other.release()
+
+
+def test_of_a_row_that_is_not_free_nothing_is_claimed(taken: int) -> None:
+    first, one, other = ports.any_free(), ports.Claims(), ports.Claims()
+    assert not one.take(first, taken)
+    assert other.take(first)
+    other.release()
+    assert one.take(first)
+    one.release()
 
 
 def test_a_claim_goes_with_its_process() -> None:
