@@ -108,7 +108,7 @@ def admin_of(directory: Path, stack: StackSettings) -> str:
         options = read_options(directory)
     except FileNotFoundError:
         raise StackFailed(
-            "this deployment does not say who its superuser is: say it with HUCHUANG_POSTGRES=URL"
+            "this deployment does not say who its superuser is: say it with HUCHUANG_SUPERUSER=URL"
         ) from None
     if options.postgres is not None:
         return options.postgres

@@ -39,7 +39,7 @@ def restore_command(
     data: Data = DEFAULT_DATA,
     postgres: Annotated[
         str | None,
-        typer.Option(metavar="URL", envvar="HUCHUANG_POSTGRES", help="A superuser, where the stack has none."),
+        typer.Option(metavar="URL", envvar="HUCHUANG_SUPERUSER", help="A superuser, where the stack has none."),
     ] = None,
     other_log: Annotated[
         bool, typer.Option("--other-log", help="Even where the database there holds another log.")
