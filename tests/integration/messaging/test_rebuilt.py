@@ -34,14 +34,14 @@ def story(told: Told) -> list[Delivered]:
 
 
 async def send(bootstrap: str, items: Sequence[Delivered], *others: bytes) -> None:
-    """Publish records, beside markers and `others`, which are no records."""
+    """Publish records, beside markers and, before them, `others`: no records, where the third stands."""
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
         await producer.send_and_wait(topic_of(SOURCE), b"", headers=marker_headers())
+        for other in others:
+            await producer.send_and_wait(topic_of(SOURCE), other, key=b"msg_1", headers=[("position", b"3")])
         for item in items:
             key, said = item.record.stream.encode(), headers(SOURCE, item.position, item.record)
             await producer.send(topic_of(SOURCE), item.data, key=key, headers=said)
-        for other in others:
-            await producer.send_and_wait(topic_of(SOURCE), other, headers=[("position", b"3")])
 
 
 def kept(city: City) -> list[tuple[str, int, bytes]]:
