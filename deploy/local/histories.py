@@ -7,8 +7,7 @@ from typing import Literal
 from urllib.parse import quote
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord
 
 from deploy.local.client import Answer, Client
@@ -19,7 +18,7 @@ from services.audit.intake.claims import differences
 from shared.eventstore.record import Record, canonical
 from shared.messaging.broker import ERRORS, close_consumer
 from shared.messaging.heads import read_head
-from shared.messaging.incarnation import Incarnations
+from shared.messaging.incarnation import partitions_of
 from shared.messaging.topics import HEADS, Unreadable, read_message, topic_of
 
 Source = Literal["kafka", "store", "archive"]
@@ -93,7 +92,7 @@ async def _read_from_the_beginning(
     bootstrap: str, topics: Sequence[str], take: Hear, lacking: Callable[[], object]
 ) -> None:
     """Take messages until nothing is lacking, or nothing has come for `QUIET` seconds: the broker may be another."""
-    partitions = await _partitions(bootstrap, topics)
+    partitions = await partitions_of(bootstrap, topics)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         await consumer.start()
@@ -107,18 +106,6 @@ async def _read_from_the_beginning(
                     take(message)
     finally:
         await close_consumer(consumer)
-
-
-async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
-    """Raises UnknownTopicOrPartitionError when a broker that has just come back has not all the topics yet."""
-    asked = Incarnations(bootstrap)
-    try:
-        found = await asked.of(topics)
-    finally:
-        await asked.close()
-    if missing := [topic for topic in topics if not found[topic].markers]:
-        raise UnknownTopicOrPartitionError(*missing)
-    return [TopicPartition(topic, number) for topic in topics for number in found[topic].markers]
 
 
 class _StoredRecord(msgspec.Struct):

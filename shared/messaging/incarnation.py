@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import msgspec
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     LeaderNotAvailableError,
@@ -20,6 +21,7 @@ from aiokafka.errors import (
     NoError,
     OffsetOutOfRangeError,
     RequestTimedOutError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 from aiokafka.protocol.fetch import FetchRequest
@@ -212,6 +214,18 @@ def partitions_in(metadata: Any) -> list[Partition]:
                 raise LeaderNotAvailableError(f"{topic} {number}")
             found.append(Partition(topic, number, leader))
     return found
+
+
+async def partitions_of(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
+    """Every partition of some topics. Raises `ERRORS`; UnknownTopicOrPartitionError names those that are not there."""
+    asked = Incarnations(bootstrap)
+    try:
+        found = await asked.of(topics)
+    finally:
+        await asked.close()
+    if missing := [topic for topic in topics if not found[topic].markers]:
+        raise UnknownTopicOrPartitionError(*missing)
+    return [TopicPartition(topic, number) for topic in topics for number in found[topic].markers]
 
 
 def by_leader(partitions: Iterable[Partition]) -> Mapping[int, Mapping[str, list[int]]]:

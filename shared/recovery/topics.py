@@ -1,17 +1,16 @@
 """What Kafka still holds of a log: records behind a position, and signed heads, read once from the beginning."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import RequestTimedOutError
+from aiokafka.errors import RequestTimedOutError, UnknownTopicOrPartitionError
 from aiokafka.structs import ConsumerRecord
 
 from shared.messaging.broker import ERRORS, close_consumer
 from shared.messaging.heads import read_head
-from shared.messaging.incarnation import Incarnations
+from shared.messaging.incarnation import partitions_of
 from shared.messaging.topics import HEADS, Unreadable, read_message, topic_of
 from shared.proof.heads import SignedHead
 from shared.recovery.tail import CannotReconcile
@@ -52,7 +51,7 @@ async def read_topics(bootstrap: str, service: str, log_id: UUID, after: int) ->
 
     topics = [topic_of(service), HEADS]
     try:
-        partitions = await _partitions(bootstrap, topics)
+        partitions = await partitions_of(bootstrap, topics)
         consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
         try:
             await consumer.start()
@@ -69,6 +68,9 @@ async def read_topics(bootstrap: str, service: str, log_id: UUID, after: int) ->
                         take(message)
         finally:
             await close_consumer(consumer)
+    except UnknownTopicOrPartitionError as error:
+        reason = f"Kafka has no topic {', '.join(map(str, error.args))}: run huchuang topics, then again"
+        raise CannotReconcile([reason]) from error
     except ERRORS as error:
         reason = f"Kafka cannot be read ({type(error).__name__}): start the broker, then again"
         raise CannotReconcile([reason]) from error
@@ -78,14 +80,3 @@ async def read_topics(bootstrap: str, service: str, log_id: UUID, after: int) ->
 async def _at(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
     """Whether everything has been read that the broker said there was."""
     return all([await consumer.position(partition) >= end for partition, end in ends.items()])
-
-
-async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
-    asked = Incarnations(bootstrap)
-    try:
-        found = await asked.of(topics)
-    finally:
-        await asked.close()
-    if missing := [topic for topic in topics if not found[topic].markers]:
-        raise CannotReconcile([f"Kafka has no topic {', '.join(missing)}: run huchuang topics, then again"])
-    return [TopicPartition(topic, number) for topic in topics for number in found[topic].markers]

@@ -120,11 +120,11 @@ async def test_more_partitions_lose_nothing_and_double_nothing(apache: Running, 
         await client.close()
         head = await city.write(12, 60)
         await city.other_than(before, working)
-        head = await city.write(12, 60)
+        head = await city.write(60, 60)  # so many that some are carried by the new partitions, whatever their names
         await city.applied(head, working)
         messages = await in_kafka(bootstrap, TOPIC, head)
     assert len(messages) == head  # nothing was published again
-    assert len({message.partition for message in messages}) == PARTITIONS + 3
+    assert max(message.partition for message in messages) >= PARTITIONS
     await city.is_whole(head)
 
 

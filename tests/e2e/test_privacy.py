@@ -132,7 +132,7 @@ async def test_a_table_that_is_made_tomorrow_is_looked_at_in_every_spelling(
 async def test_a_stored_answer_is_opened_and_must_be_sealed(client: Client, directory: Path, values: list[str]) -> None:
     keyring = Keyring(FileMasterKey(settings.read(directory).secret(SERVICE, "master.key")))
     clear = msgspec.msgpack.encode(Answer(200, json.dumps({"name": values[1]}, ensure_ascii=False).encode(), "x", 1))
-    store = "insert into idempotency (client, key, fingerprint, answer, expires_at) values ($1, $2, '', $3, now())"
+    store = "insert into idempotency (client, key, fingerprint, answer, expires_at) values ($1, $2, '', $3, 'infinity')"
     place = f"{SERVICE} 库 idempotency.answer"
     async with database(directory, SERVICE, f"delete from idempotency where client = '{MARK}'") as connection:
         await connection.execute(store, MARK, "sealed", keyring.seal_answer(clear, answer_name(MARK, "sealed")))
