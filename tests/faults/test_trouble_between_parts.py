@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import ports
+from deploy.local import client, ports
 from tests.e2e.stories import run_demo
 from tests.faults.between import BROKER, TROUBLES, in_trouble, troubled_stack
 from tests.faults.campaign import holds
@@ -52,7 +52,11 @@ async def test_trouble_all_through_several_demos_changes_no_figure(tmp_path: Pat
 
 
 @pytest.mark.full
-async def test_a_broker_that_is_away_for_minutes_changes_no_figure(tmp_path: Path, broker: str, seed: str) -> None:
+async def test_a_broker_that_is_away_for_minutes_changes_no_figure(
+    tmp_path: Path, broker: str, seed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is told to come again because a fact has not arrived comes again, for longer than the broker is away."""
+    monkeypatch.setattr(client, "PATIENCE", 3 * AWAY_SECONDS)
     async with troubled_stack(tmp_path, ports.find_base(BASE), broker) as stack:
         demo = asyncio.create_task(run_demo(stack.endpoints, stack.directory, FOUNDERS))
         for kind in ("cut", "half-open"):

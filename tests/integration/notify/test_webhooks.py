@@ -47,8 +47,8 @@ from shared.values.ids import MessageId, PersonId, new_id, uuid7
 from shared.values.personal import Clear
 from shared.web.outside import Outside
 from shared.web.webhook_signing import NotGenuine, new_secret, public_key_of, verify
-from tests.integration.notify.conftest import Receiver
 from tests.integration.places import Place
+from tests.receiver import Receiver, receiving
 
 CLIENT = "app"
 PERSON = PersonId("per_01900000-0000-7000-8000-000000000001")
@@ -319,19 +319,17 @@ async def test_who_is_slow_holds_up_nobody_else(
     desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "AT_ONCE", 2)
-    silent = Receiver()
-    silent.hold.clear()
-    server = await asyncio.start_server(silent.serve, "127.0.0.1", 0)
-    slow, _ = await desk.register(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
-    quick, _ = await desk.register(receiver.url)
-    sent = [await desk.send() for _ in range(9)]
-    async with desk.at_work():
-        await desk.settled(quick)
-        assert sorted(receiver.ids) == sorted(sent)
-        assert len(silent.received) == 2  # and no more than that at a time
-        silent.hold.set()
-        await desk.settled(slow)
-    server.close()
+    async with receiving() as silent:
+        silent.hold.clear()
+        slow, _ = await desk.register(silent.url)
+        quick, _ = await desk.register(receiver.url)
+        sent = [await desk.send() for _ in range(9)]
+        async with desk.at_work():
+            await desk.settled(quick)
+            assert sorted(receiver.ids) == sorted(sent)
+            assert len(silent.received) == 2  # and no more than that at a time
+            silent.hold.set()
+            await desk.settled(slow)
 
 
 async def test_a_removed_endpoint_is_told_of_nothing(desk: Desk, receiver: Receiver) -> None:
