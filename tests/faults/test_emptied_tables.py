@@ -22,7 +22,7 @@ FOUNDERS = 12
 NOTED = ("applied", "applied_above", "consumer_offset", "checkpoint")
 """How far everything has been read: without these, all of it is read again."""
 EMPTIED = {
-    "notify": (*NOTED, "fact", "reaction", "listing", "idempotency", "lease"),
+    "notify": (*NOTED, "fact", "reaction", "listing", "idempotency", "lease", "webhook_owed", "webhook_target"),
     "audit": (*NOTED, "archive", "mention", "claim_view", "seen_head", "lease"),
 }
 """All that follows from events, a service's own and those of others."""

@@ -130,10 +130,16 @@ class Webhooks:
             self._under_way.remove(key)
 
     async def _attempt(self, owed: Owed) -> bool:
-        """Tell the endpoint, and record what came of it; False when it is no longer to be told."""
+        """Tell the endpoint, and record what came of it; False when it is no longer to be told.
+
+        What the log knows is not done again: a read model that is being filled does not show it yet.
+        """
         store = self._store
         is_test = owed.type == attempts.TEST
-        work = await store.look(Needs(streams=(owed.endpoint, *(() if is_test else (owed.message,)))))
+        id = attempt_id(owed.message, owed.endpoint, owed.attempts + 1)
+        work = await store.look(Needs(streams=(id, owed.endpoint, *(() if is_test else (owed.message,)))))
+        if work.exists(id):
+            return True
         endpoint = work.state(WEBHOOK_ENDPOINT, owed.endpoint)
         if endpoint.id is None or endpoint.status != "enabled":
             return False

@@ -37,8 +37,9 @@ from services.notify.processes import webhooks as sending
 from services.notify.processes.webhooks import Webhooks
 from services.notify.projections.webhooks import standing, webhooks
 from shared.eventstore.decider import Rejection
+from shared.eventstore.follower import read_checkpoint
 from shared.eventstore.needs import Needs
-from shared.eventstore.projections import request_build
+from shared.eventstore.projections import follower_of, request_build
 from shared.eventstore.record import Actor
 from shared.eventstore.store import new_context
 from shared.eventstore.work import Answer, Work
@@ -62,6 +63,7 @@ class Desk:
         self.place = place
         self.projection = webhooks(place.store.types)
         self._following = asyncio.Lock()
+        self.batch = 7
 
     async def register(self, url: str, *types: str, signature: Signature = "v1") -> tuple[str, str]:
         """The id of a new endpoint, and what verifies its webhooks."""
@@ -110,7 +112,7 @@ class Desk:
 
     async def catch_up(self, build: int = 1) -> None:
         async with self._following:
-            await self.place.follow(self.projection, build, batch=7)
+            await self.place.follow(self.projection, build, batch=self.batch)
 
     async def endpoint(self, id: str) -> WebhookEndpoint:
         return (await self.place.store.look(Needs(streams=(id,)))).state(WEBHOOK_ENDPOINT, id)
@@ -118,6 +120,10 @@ class Desk:
     async def attempt(self, message: str, endpoint: str, number: int) -> WebhookAttempted | None:
         id = attempt_id(message, endpoint, number)
         return (await self.place.store.look(Needs(streams=(id,)))).state(WEBHOOK_ATTEMPT, id).made
+
+    async def shown(self) -> int:
+        """How far the live read model has come."""
+        return await read_checkpoint(self.place.pool, follower_of("webhooks", 1))
 
     async def made(self, message: str, endpoint: str, number: int) -> bool:
         return await self.attempt(message, endpoint, number) is not None
@@ -405,6 +411,26 @@ async def test_nobody_is_told_anything_again_when_the_read_model_is_made_anew(de
     async with desk.at_work():
         await asyncio.sleep(0.3)
     assert len(receiver.received) == known
+
+
+async def test_nobody_is_told_anything_again_while_emptied_tables_fill(desk: Desk, receiver: Receiver) -> None:
+    """Until the read model has come to its attempt, a message looks as if it were owed."""
+    receiver.answer = lambda id, time: (204, {}) if time == 2 or id != failed else (500, {})
+    endpoint, _ = await desk.register(receiver.url)
+    failed, *_ = [await desk.send() for _ in range(10)]
+    async with desk.at_work():
+        await until(lambda: desk.hurried(failed, endpoint, 2), True)
+        await desk.settled(endpoint)
+        for number in range(1, 4):
+            desk.batch = number
+            before = list(receiver.ids)
+            async with desk.place.pool.acquire() as connection, connection.transaction():
+                await connection.execute("truncate webhook_owed, webhook_target")
+                await connection.execute("delete from checkpoint where reader = 'projection:webhooks:1'")
+            await until(lambda: desk.shown(), desk.place.reader.head)
+            await asyncio.sleep(0.3)
+            assert receiver.ids == before
+            assert await standing(desk.place.pool, endpoint) == (0, 0)
 
 
 def _but_due(row: tuple[Any, ...]) -> tuple[Any, ...]:
