@@ -1,11 +1,19 @@
-"""`python -m deploy.local.identity`: serves the provider of the stack in HUCHUANG_DIR on its loopback port."""
+"""`python -m deploy.local.identity`: plays what stands outside of the services, on one loopback port.
+
+That is the provider where people sign in and, beside it, the app's backend, of the stack in HUCHUANG_DIR.
+"""
 
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from deploy.local import settings
+from deploy.local.app_backend.app import app_backend_of
+from deploy.local.app_backend.place import UNDER, file_of, key_directory
+from deploy.local.app_backend.received import ReceivedFile
 from deploy.local.identity.app import provider_of
 from deploy.local.tokens import SandboxIssuer
 
@@ -15,7 +23,9 @@ def main() -> None:
     if stack.sign_in is None:
         raise settings.SettingsMissing("these settings name no provider")
     at = urlsplit(stack.sign_in.provider)
-    app = provider_of(stack.sign_in, SandboxIssuer(Path(stack.directory) / "keys"))
+    provider = provider_of(stack.sign_in, SandboxIssuer(Path(stack.directory) / "keys"))
+    app_backend = app_backend_of(key_directory(stack), ReceivedFile(file_of(stack)))
+    app = Starlette(routes=[Mount(UNDER, app_backend), Mount("/", provider)])
     uvicorn.run(
         app, host=str(at.hostname), port=at.port or 80, access_log=False, server_header=False, log_level="warning"
     )
