@@ -35,7 +35,6 @@ class Standing(NamedTuple):
 class Endpoint(msgspec.Struct):
     """Who wants to hear of messages. `owed`: what is not delivered, and whether it has been given up."""
 
-    client: str
     url: str
     types: list[str]
     removed: bool = False
@@ -52,10 +51,10 @@ class Endpoint(msgspec.Struct):
 
 
 class Told(msgspec.Struct):
-    """What the events say: the endpoints, what may be told of (type, and data but for tests), and what is wrong."""
+    """What the events say: the endpoints, what they may be told of (each with its type and data), what is wrong."""
 
     endpoints: dict[str, Endpoint] = {}
-    messages: dict[str, tuple[str, dict[str, Any] | None]] = {}
+    messages: dict[str, tuple[str, dict[str, Any]]] = {}
     sent: int = 0
     attempts: int = 0
     findings: list[str] = []
@@ -74,12 +73,11 @@ def told_by(records: Iterable[Located]) -> Told:
             case "MessageSent.v1":
                 _sent(told, event)
             case "WebhookEndpointRegistered.v1":
-                endpoint = Endpoint(event["client"], event["url"], event["types"])
-                told.endpoints[event["endpoint_id"]] = endpoint
+                told.endpoints[event["endpoint_id"]] = Endpoint(event["url"], event["types"])
             case "WebhookTypesChosen.v1":
                 told.endpoints[event["endpoint_id"]].types = event["types"]
             case "WebhookTestRequested.v1":
-                told.messages[event["test_id"]] = TEST, None
+                told.messages[event["test_id"]] = TEST, {"test_id": event["test_id"]}
                 _owe(told, event["endpoint_id"], event["test_id"])
             case "WebhookResendRequested.v1":
                 _owe(told, event["endpoint_id"], event["message_id"])
@@ -120,8 +118,8 @@ def _attempted(told: Told, numbers: Counter[tuple[str, str]], event: Mapping[str
         return
     if id not in endpoint.owed and not endpoint.removed:
         told.findings.append(f"{attempt}：{endpoint_id} 不该有 {id} 的回调")
-    if event["type"] != told.messages[id][0]:
-        told.findings.append(f"{attempt}：类型为 {event['type']}，应为 {told.messages[id][0]}")
+    if event["message_type"] != told.messages[id][0]:
+        told.findings.append(f"{attempt}：类型为 {event['message_type']}，应为 {told.messages[id][0]}")
     numbers[endpoint_id, id] += 1
     if event["number"] != numbers[endpoint_id, id]:
         told.findings.append(f"{attempt}：记为第 {event['number']} 次，应为第 {numbers[endpoint_id, id]} 次")
@@ -129,7 +127,7 @@ def _attempted(told: Told, numbers: Counter[tuple[str, str]], event: Mapping[str
         endpoint.owed.pop(id, None)
         endpoint.delivered.add(id)
     elif id in endpoint.owed:
-        endpoint.owed[id] = event["next_at"] is None
+        endpoint.owed[id] = event.get("next_at") is None
 
 
 def findings_of(told: Told, shown: Mapping[str, Standing], received: Sequence[Received]) -> list[str]:
@@ -155,10 +153,10 @@ def _of_the_app_backend(told: Told, received: Sequence[Received]) -> list[str]:
     }
     findings = [f"{id} 记为已送达，App 后台没有收到" for id in sorted(delivered - came.keys())]
     for id, items in came.items():
-        kind, data = told.messages.get(id, (None, None))
-        if kind is None:
+        sent = told.messages.get(id)
+        if sent is None:
             findings.append(f"App 后台收到 {id}，它未曾发出")
-        elif any(item.type != kind or (data is not None and item.data != data) for item in items):
+        elif any((item.type, item.data) != sent for item in items):
             findings.append(f"App 后台收到的 {id} 与发出的不同")
         elif any(item.said != items[0].said for item in items):
             findings.append(f"App 后台几次收到的 {id} 各不相同")
@@ -191,13 +189,9 @@ async def check_webhooks(client: Client, directory: Path, records: Sequence[Loca
 
 
 async def _shown(client: Client, told: Told) -> dict[str, Standing]:
-    """What the app is shown of each of its endpoints; those of other systems are not the app's to see."""
-    asked = [id for id, endpoint in told.endpoints.items() if not endpoint.removed and endpoint.client == "app"]
-    answers = await asyncio.gather(
-        *(client.get("app", "notify", f"/v1/webhook-endpoints/{id}", expect=(404,)) for id in asked)
-    )
+    """What is shown of each endpoint that there is."""
+    asked = [id for id, endpoint in told.endpoints.items() if not endpoint.removed]
+    answers = await asyncio.gather(*(client.get("auditor", "notify", f"/v1/webhook-endpoints/{id}") for id in asked))
     return {
-        id: Standing(answer.body["waiting"], answer.body["given_up"])
-        for id, answer in zip(asked, answers, strict=True)
-        if answer.status != 404
+        id: Standing(answer.body["waiting"], answer.body["given_up"]) for id, answer in zip(asked, answers, strict=True)
     }

@@ -16,6 +16,7 @@ from deploy.local.app_backend.app import LARGEST, app_backend_of
 from deploy.local.app_backend.place import add_key, file_of, is_app_backend, key_directory, keys_in, url_of
 from deploy.local.app_backend.received import ReceivedFile, read
 from deploy.local.failures import StackFailed
+from deploy.local.identity.__main__ import outside_of
 from deploy.local.plan import StackOptions, make_plan
 from deploy.local.settings import StackSettings
 from deploy.local.tokens import SandboxIssuer
@@ -172,6 +173,17 @@ def test_it_is_beside_the_provider_and_keeps_all_within_the_stack_s_directory(tm
     assert not is_app_backend("https://app.example/app-backend/webhooks")
     assert file_of(stack) == tmp_path / "data" / "app-backend" / "received.jsonl"
     assert key_directory(stack) == tmp_path / "secrets" / "app-backend"
+
+
+async def test_one_process_plays_it_and_the_provider_where_people_sign_in(tmp_path: Path) -> None:
+    stack = planned(tmp_path)
+    assert stack.sign_in is not None
+    app = outside_of(stack, stack.sign_in)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=stack.sign_in.provider) as http:
+        told = await http.get(url_of(stack))
+        offered = await http.get("/.well-known/openid-configuration")
+    assert told.json() == {"received": 0, "repeated": 0, "refused": 0, "ids": []}
+    assert offered.json()["issuer"] == stack.sign_in.provider
 
 
 def test_there_is_none_in_containers(tmp_path: Path) -> None:
