@@ -56,12 +56,18 @@ async def messages_of(client: Client, persons: Iterable[str]) -> list[str]:
     return [str(message["id"]) for inbox in inboxes for message in inbox]
 
 
-async def all_heard(client: Client, directory: Path, endpoint: str, messages: Iterable[str]) -> None:
+async def all_heard(
+    client: Client,
+    directory: Path,
+    endpoint: str,
+    messages: Iterable[str],
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> None:
     """Return when the app backend has each of these messages. Raises StackFailed with those that do not come."""
     url, missing, seen = url_of(settings.read(directory)), set(messages), 0
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PATIENCE
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, transport=transport) as http:
         while missing:
             ids = await _heard(http, url, seen)
             seen += len(ids)
