@@ -1,6 +1,6 @@
 """What a service consists of, as its `wiring.py` puts it together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -44,6 +44,9 @@ class Surroundings(NamedTuple):
     operations: Operations
 
 
+Worker = Callable[[], Coroutine[Any, Any, None]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServiceDefinition:
     """A service: its aggregates, what it lists, what it hears from others, what it makes happen, and its routes.
@@ -80,5 +83,7 @@ class ServiceDefinition:
     """What the service's processes may ask (`Ask`), and its long work works with."""
     long_work: Callable[[Surroundings], Mapping[str, LongWork]] = field(default=lambda around: {})
     """The kinds of long work that the service has beside those of every service."""
+    workers: Callable[[Surroundings], Mapping[str, Worker]] = field(default=lambda around: {})
+    """What the service does of its own accord beside all that every service does, by name, until it is cancelled."""
     signing: SignedExchange | None = None
     """How partners' messages are verified and answers to them signed; None: there are no `@signed` routes."""

@@ -117,6 +117,7 @@ class Parts:
         self.operations = Operations(self.pool)
         around = Surroundings(self.store, self.peers, settings, self.operations)
         self.outside = definition.outside(around)
+        self._workers = definition.workers(around)
         self.operations.kinds |= {ROTATION: self.vault.rotate, **definition.long_work(around)}
         self.inbox = self._inbox()
         self.parked = ParkedMessages(self.pool, self.inbox, self.store.now)
@@ -220,6 +221,8 @@ class Parts:
             consumer = Consumer(self.pool, self.inbox, definition.sources, self.settings.kafka)
             self._consumer = consumer
             self._spawn("consumer", consumer.run())
+        for name, work in self._workers.items():
+            self._spawn(name, work())
         if definition.heads is not None:
             seen = HeadConsumer(self.pool, definition.heads, definition.sources, self.settings.kafka)
             self._spawn("head_consumer", seen.run())

@@ -11,7 +11,7 @@ from services.subsidy.processes.parts import Outside
 from shared.eventstore.process import Ask
 from shared.values.ids import ClaimId
 from shared.values.personal import Clear
-from tests.integration.subsidy.conftest import Place
+from tests.integration.places import Place
 from tests.integration.subsidy.test_claim_snapshots import put
 from tests.unit.subsidy.samples import TODAY, submission
 

@@ -16,15 +16,13 @@ from services.subsidy.domain.policy import PROGRAMME, PolicyActivated, PolicyDra
 from services.subsidy.intake.facts import CertificateFact, OrganisationFact, PersonFact, RoleFact
 from services.subsidy.wiring import DEFINITION
 from shared.eventstore.decider import Event
-from shared.eventstore.follower import Follower
 from shared.eventstore.listing import listing
-from shared.eventstore.projections import LISTING, follower_of
 from shared.runtime import items as long_items
 from shared.runtime.items import Counts, Noted, read_items
 from shared.runtime.long_work import Operations
 from shared.values.ids import ClaimId, new_id, uuid7
 from shared.web.caller import Caller
-from tests.integration.subsidy.conftest import Place
+from tests.integration.places import Place
 from tests.integration.subsidy.test_claim_snapshots import put
 from tests.unit.subsidy.samples import (
     CHECKED,
@@ -169,12 +167,7 @@ async def test_a_selection_by_what_the_lists_show_is_chosen_once(place: Place) -
 
 
 async def listed(place: Place) -> None:
-    await place.sequence()
-    lists = listing(DEFINITION.listers, place.store.types, DEFINITION.listing_version)
-    follower = Follower(place.pool, place.reader, follower_of(LISTING, 1), lists.apply(1))
-    while await follower.step():
-        pass
-    await follower._lease.give_up()
+    await place.follow(listing(DEFINITION.listers, place.store.types, DEFINITION.listing_version))
 
 
 async def test_items_are_read_page_by_page_and_by_what_became_of_them(place: Place) -> None:

@@ -20,15 +20,14 @@ from services.subsidy.projections import snapshots as projection
 from services.subsidy.projections.snapshots import SNAPSHOTS, snapshots
 from shared.eventstore.decider import Aggregate, Event, Rejection
 from shared.eventstore.derived import Derived
-from shared.eventstore.follower import Follower
 from shared.eventstore.needs import Needs
-from shared.eventstore.projections import Builder, builds, follower_of, request_build
+from shared.eventstore.projections import Builder, builds, request_build
 from shared.eventstore.record import Actor
 from shared.eventstore.store import new_context
 from shared.eventstore.work import Answer, Work
 from shared.runtime.long_work import Operations
 from shared.values.ids import ClaimId
-from tests.integration.subsidy.conftest import Place
+from tests.integration.places import Place
 from tests.unit.subsidy.samples import CHECKED, PASTS, POLICY, SUBMITTED, facts, policy, submission
 from tests.unit.subsidy.samples import TODAY as DAY
 from tests.unit.subsidy.test_simulation import snapshot_of
@@ -78,17 +77,7 @@ async def rows(place: Place, build: int = 1) -> dict[str, Snapshot]:
 
 
 async def follow(place: Place, *, batch: int = 500) -> None:
-    await place.sequence()
-    follower = Follower(
-        place.pool,
-        place.reader,
-        follower_of(SNAPSHOTS, 1),
-        snapshots(place.store.types).apply(1),
-        batch=batch,
-    )
-    while await follower.step():
-        pass
-    await follower._lease.give_up()
+    await place.follow(snapshots(place.store.types), batch=batch)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 500])

@@ -36,7 +36,7 @@ def test_a_message_that_was_never_sent_is_not_found() -> None:
 
 
 def test_a_message_is_listed_under_its_person_with_its_text() -> None:
-    [lister] = LISTERS
+    lister = LISTERS[0]
     unread = lister.show(ID, MESSAGE.fold([SENT]))
     assert set(unread.facets) == {"person:per_1", "status:unread", "subject:clm_1"}
     assert isinstance(unread.body, ShownMessage)

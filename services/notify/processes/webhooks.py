@@ -1,0 +1,214 @@
+"""Webhooks: endpoints are told of the messages that they are owed.   (Standard Webhooks)
+
+At least once: who is killed between a receiver's answer and its record attempts again, with the same `webhook-id`, by
+which the receiver knows it. The body says which message it is and of what; the text is read from our API. One worker
+of the service sends; a slow receiver holds up nobody else.
+"""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Final
+from uuid import uuid5
+
+import msgspec
+import structlog
+
+from services.notify.domain import webhook_attempt as attempts
+from services.notify.domain import webhook_endpoint as endpoints
+from services.notify.domain.message import MESSAGE
+from services.notify.domain.webhook_attempt import (
+    GONE,
+    WEBHOOK_ATTEMPT,
+    RecordAttempt,
+    WebhookAttempted,
+    attempt_id,
+    next_at,
+)
+from services.notify.domain.webhook_endpoint import WEBHOOK_ENDPOINT, DisableEndpoint, Reason, WebhookEndpoint
+from services.notify.projections.webhooks import Owed, due, still_shown
+from shared.eventstore.calls import Context
+from shared.eventstore.decider import Rejection
+from shared.eventstore.interruptions import INTERRUPTIONS
+from shared.eventstore.lease import STANDBY_SECONDS, Lease
+from shared.eventstore.needs import Needs
+from shared.eventstore.process import PROCESS_NAMESPACE
+from shared.eventstore.record import Actor
+from shared.eventstore.store import Store
+from shared.eventstore.work import Answer, Work
+from shared.telemetry.errors import describe
+from shared.testing.fault_points import FaultPoint, reached
+from shared.values.personal import REDACTED, Sealed
+from shared.web.outside import Outside, Reply, Unreachable
+from shared.web.webhook_signing import signed_headers
+
+AT_ONCE: Final = 16
+"""How many attempts at one endpoint are under way at a time."""
+IDLE_SECONDS: Final = 0.1
+ACTOR: Final = Actor("process:webhooks")
+USER_AGENT: Final = "Huchuang-Webhooks/1"
+
+log = structlog.get_logger(__name__)
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What a message is about; nothing personal, and not its text."""
+
+    message_id: str
+    person_id: str
+    subject_kind: str
+    subject_id: str
+
+
+class Body(msgspec.Struct, frozen=True):
+    """`timestamp`: when the message came to be, UTC. A test has no `data`."""
+
+    type: str
+    timestamp: datetime
+    data: Subject | dict[str, str]
+
+
+class NoSecret(Exception):
+    """What an endpoint's webhooks are signed with cannot be read: nothing goes out unsigned."""
+
+
+class Webhooks:
+    """Sends what is due, again and again; runs in every worker, and the one that holds the lease works."""
+
+    def __init__(self, store: Store, outside: Outside) -> None:
+        self._store = store
+        self._outside = outside
+        self._lease = Lease(store.pool, "webhooks")
+        self._under_way: set[tuple[str, str]] = set()
+        self._recorded: dict[tuple[str, str], int] = {}
+        """Attempts that are in the log, until their rows show it: what is due there is not."""
+
+    async def run(self) -> None:
+        """Send until cancelled; attempts that are under way then are given up, and made again by the next worker."""
+        try:
+            async with self._lease, asyncio.TaskGroup() as self._attempts:
+                await self._lease.repeat(self._turn, INTERRUPTIONS)
+        finally:
+            await self._outside.close()
+
+    async def _turn(self) -> None:
+        if await self._lease.held() is None:
+            self._recorded.clear()
+            await asyncio.sleep(STANDBY_SECONDS)
+        elif not await self._begin():
+            await asyncio.sleep(IDLE_SECONDS)
+
+    async def _begin(self) -> int:
+        """Begin the attempts that are due; returns how many."""
+        pool = self._store.pool
+        if self._recorded:
+            asked = [(endpoint, message, number) for (endpoint, message), number in self._recorded.items()]
+            shown = await still_shown(pool, asked)
+            self._recorded = {key: number for key, number in self._recorded.items() if key in shown}
+        busy = Counter(endpoint for endpoint, _ in (*self._under_way, *self._recorded))
+        begun = 0
+        for owed in await due(pool, AT_ONCE + max(busy.values(), default=0)):
+            key = (owed.endpoint, owed.message)
+            if key not in self._under_way and key not in self._recorded and busy[owed.endpoint] < AT_ONCE:
+                busy[owed.endpoint] += 1
+                begun += 1
+                self._under_way.add(key)
+                self._attempts.create_task(self._one(owed))
+        return begun
+
+    async def _one(self, owed: Owed) -> None:
+        """One attempt. Where the database goes away in between, it is made again."""
+        key = (owed.endpoint, owed.message)
+        try:
+            reached(FaultPoint.WEBHOOK_TAKEN)
+            if await self._attempt(owed):
+                self._recorded[key] = owed.attempts + 1
+        except (*INTERRUPTIONS, NoSecret) as error:
+            log.warning("webhook_interrupted", endpoint=owed.endpoint, error=describe(error))
+            await asyncio.sleep(STANDBY_SECONDS)
+        finally:
+            self._under_way.remove(key)
+
+    async def _attempt(self, owed: Owed) -> bool:
+        """Tell the endpoint, and record what came of it; False when it is no longer to be told."""
+        store = self._store
+        is_test = owed.type == attempts.TEST
+        work = await store.look(Needs(streams=(owed.endpoint, *(() if is_test else (owed.message,)))))
+        endpoint = work.state(WEBHOOK_ENDPOINT, owed.endpoint)
+        if endpoint.id is None or endpoint.status != "enabled":
+            return False
+        at = datetime.now(UTC)
+        secrets = await self._secrets(work, owed.endpoint, endpoint, at)
+        body = msgspec.json.encode(_test(owed) if is_test else _body(work, owed))
+        headers = signed_headers(secrets, owed.message, at, body)
+        headers |= {"content-type": "application/json", "user-agent": USER_AGENT}
+        try:
+            came: Reply | Unreachable = await self._outside.post(endpoint.url, body, headers)
+        except Unreachable as error:
+            came = error
+        reached(FaultPoint.WEBHOOK_SENT)
+        await self._record(owed, made_of(owed, endpoint.client, at, datetime.now(UTC), came))
+        return True
+
+    async def _secrets(self, work: Work, id: str, endpoint: WebhookEndpoint, at: datetime) -> list[str]:
+        ids = {stored.version: stored.id for stored in work.history(id)}
+        sealed = [(ids[secret.version], secret.value) for secret in endpoint.signing(at)]
+        opened = await self._store.disclose([(event, value) for event, value in sealed if isinstance(value, Sealed)])
+        if REDACTED in opened or not opened:
+            raise NoSecret(id)
+        return [str(secret) for secret in opened]
+
+    async def _record(self, owed: Owed, made: WebhookAttempted) -> None:
+        def handle(work: Work) -> Answer | Rejection:
+            decision = attempts.decide(RecordAttempt(made), work.state(WEBHOOK_ATTEMPT, made.attempt_id))
+            if isinstance(decision, Rejection):
+                return decision
+            work.append(WEBHOOK_ATTEMPT, made.attempt_id, decision)
+            if decision and (reason := ends(owed, made)) is not None:
+                endpoint = work.state(WEBHOOK_ENDPOINT, owed.endpoint)
+                change = endpoints.decide(DisableEndpoint(reason), endpoint)
+                if not isinstance(change, Rejection):
+                    work.append(WEBHOOK_ENDPOINT, owed.endpoint, change)
+            return Answer(204, b"")
+
+        correlation = owed.correlation or uuid5(PROCESS_NAMESPACE, made.attempt_id)
+        context = Context(actor=ACTOR, correlation_id=correlation, causation_id=owed.cause)
+        await self._store.carry_out(Needs(streams=(made.attempt_id, owed.endpoint)), handle, context)
+
+
+def made_of(owed: Owed, client: str, at: datetime, over: datetime, came: Reply | Unreachable) -> WebhookAttempted:
+    """The attempt of what is owed, begun `at` and `over` (UTC, wall clock), and what came of it."""
+    delivered = isinstance(came, Reply) and 200 <= came.status < 300
+    return WebhookAttempted(
+        attempt_id=attempt_id(owed.message, owed.endpoint, owed.attempts + 1),
+        endpoint_id=owed.endpoint,
+        client=client,
+        message_id=owed.message,
+        message_type=owed.type,
+        number=owed.attempts + 1,
+        outcome="delivered" if delivered else "failed",
+        attempted_at=at,
+        duration_ms=came.milliseconds,
+        status=came.status if isinstance(came, Reply) else None,
+        error=None if delivered else "status" if isinstance(came, Reply) else came.failure,
+        next_at=None if delivered else next_at(owed.step, over, came.retry_after if isinstance(came, Reply) else None),
+    )
+
+
+def ends(owed: Owed, made: WebhookAttempted) -> Reason | None:
+    """Why nothing more is sent to an endpoint after this attempt: it says so, or has not been heard of for days."""
+    if made.status == GONE:
+        return "gone"
+    is_last = made.outcome == "failed" and made.next_at is None
+    return "failing" if is_last and owed.unheard else None
+
+
+def _test(owed: Owed) -> Body:
+    return Body(owed.type, owed.since, {"test_id": owed.message})
+
+
+def _body(work: Work, owed: Owed) -> Body:
+    sent = work.state(MESSAGE, owed.message).sent
+    assert sent is not None
+    came_to_be = work.history(owed.message)[0].recorded_at
+    return Body(owed.type, came_to_be, Subject(owed.message, sent.person_id, sent.subject_kind, sent.subject_id))
