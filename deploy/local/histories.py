@@ -125,17 +125,18 @@ def _records(answer: Answer) -> list[_StoredRecord]:
 
 async def read_stores(client: Client) -> list[Located]:
     """Every record of every service's own store, read from its log."""
+    return [item for name in client.endpoints.services for item in await read_store(client, name)]
+
+
+async def read_store(client: Client, service: str) -> list[Located]:
+    """Every record of one service's own store."""
     located: list[Located] = []
-    for name in client.endpoints.services:
-        after = 0
-        while True:
-            page = await client.get("ops", name, f"/v1/log/records?after={after}&limit=1000")
-            items = _records(page)
-            if not items:
-                break
-            located += [Located(name, item.position, item.record) for item in items]
-            after = items[-1].position
-    return located
+    while True:
+        after = located[-1].position if located else 0
+        items = _records(await client.get("ops", service, f"/v1/log/records?after={after}&limit=1000"))
+        if not items:
+            return located
+        located += [Located(service, item.position, item.record) for item in items]
 
 
 async def read_archive(client: Client, claim_id: str, as_of: datetime | None = None) -> History:

@@ -152,7 +152,7 @@ class Supervisor:
         return self._part(name, url, as_before, until_ready)
 
     def _identity(self, url: str) -> Part:
-        """The provider of the sandbox's people."""
+        """The provider of the sandbox's people, which plays the app's backend as well."""
         program = Program(
             name=IDENTITY,
             argv=(sys.executable, "-m", "deploy.local.identity"),

@@ -18,6 +18,8 @@ UNMOVED = ("registry",)
 """Services whose processes nothing moves in a demo: registry's see to erasures."""
 WORKED = ("subsidy",)
 """Services with long work in a demo: policies are simulated before they are put in force."""
+CALLING = ("notify",)
+"""Services that call others of their own accord: the app's backend hears of each message."""
 SELDOM = ("work",)
 """What a stack does once, when its first demo begins: it goes first, and fires at once."""
 SOON = (1, 1, 2, 3, 5, 8)
@@ -54,6 +56,7 @@ def points_of(service: str) -> list[FaultPoint]:
         and service != "registry",  # registry reacts to erasures, which a demo lacks
         "timer": service in TIMED,
         "work": service in WORKED,
+        "webhook": service in CALLING,
         "restore": False,  # an operator's commands, which a demo does without
         "reconcile": False,
     }

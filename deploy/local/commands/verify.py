@@ -19,6 +19,7 @@ from deploy.local.verify.invariants import check_ends, check_histories, check_mo
 from deploy.local.verify.logs import check_log, prove
 from deploy.local.verify.privacy import check_privacy
 from deploy.local.verify.tables import check_tables
+from deploy.local.verify.webhooks import check_webhooks
 
 
 def verify_command(
@@ -56,6 +57,7 @@ async def all_checks(client: Client, data: Path) -> list[Checked]:
     stored = await read_stores(client)
     subsidy = [item for item in stored if item.service == "subsidy"]
     loans = [item for item in stored if item.service == "loans"]
+    notify = [item for item in stored if item.service == "notify"]
     logs = [await check_log(client, name, [item for item in stored if item.service == name]) for name in SERVICES]
     return [
         check_once(subsidy),
@@ -64,6 +66,7 @@ async def all_checks(client: Client, data: Path) -> list[Checked]:
         await check_histories(client, subsidy),
         await check_whitelist(client, loans),
         await check_tables(client),
+        await check_webhooks(client, data, notify),
         await check_privacy(client, data),
         await check_ends(client),
     ]

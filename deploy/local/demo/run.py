@@ -17,8 +17,8 @@ from deploy.local import settings
 from deploy.local.client import Client
 from deploy.local.clients import SignedIn
 from deploy.local.clock import advance, now_of, progress_of, settle
+from deploy.local.demo import callbacks, money, setting, training, whitelist
 from deploy.local.demo import claims as claiming
-from deploy.local.demo import money, setting, training, whitelist
 from deploy.local.endpoints import Endpoints
 from deploy.local.histories import Comparison, compare
 from shared.testing.city import City
@@ -113,6 +113,7 @@ async def demo(endpoints: Endpoints, directory: Path, founders: int, story: Stor
         city = run.city()
         with story.step("城市就位：十六个区、培训机构、评价机构、载体、银行、政策和预算"):
             place = await setting.prepare(client, city, today.year)
+            endpoint = await callbacks.register(client, directory)
             await settle(client)
         with story.step(f"{founders} 位创业者登记、参训、取得证书"):
             registered = await training.train(client, city, place, today)
@@ -138,9 +139,12 @@ async def demo(endpoints: Endpoints, directory: Path, founders: int, story: Stor
         with story.step("误发的追回，分笔退回，账目逐分相符"):
             await money.recover(client, made, shanghai_date(now_of(await progress_of(client))))
             await settle(client)
+        with story.step("App 后台收到每一条消息的回调，逐条验签，重复的不重计"):
+            messages = await callbacks.messages_of(client, (item.person_id for item in registered))
+            await callbacks.all_heard(client, directory, endpoint, messages)
         with story.step("仅凭 Kafka 重建每个申请，与事件库、档案、服务逐一比对"):
             comparisons = await compare(client, [claim.claim_id for claim in made])
-        figures = await _figures(client, registered, made, listed, comparisons)
+        figures = await _figures(client, made, listed, len(messages), comparisons)
         told = min(made, key=lambda claim: claim.registered.founder.person.index)
     return Outcome(figures, wall.monotonic() - started, run.run, told.claim_id, comparisons)
 
@@ -156,21 +160,18 @@ async def _with_status(client: Client, made: list[claiming.Made], status: str) -
 
 async def _figures(
     client: Client,
-    registered: list[training.Registered],
     made: list[claiming.Made],
     listed: int,
+    messages: int,
     comparisons: list[Comparison],
 ) -> Figures:
     statuses = list((await _statuses(client, made)).values())
-    inboxes = await asyncio.gather(
-        *(client.all("app", "notify", f"/v1/messages?person_id={item.person_id}") for item in registered)
-    )
     return Figures(
         claims=len(made),
         paid=statuses.count("paid"),
         rejected=statuses.count("rejected"),
         whitelisted=listed,
-        messages=sum(map(len, inboxes)),
+        messages=messages,
         histories_compared=len(comparisons),
         histories_identical=sum(not item.findings for item in comparisons),
     )

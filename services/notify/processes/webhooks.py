@@ -104,7 +104,8 @@ class Webhooks:
         if self._recorded:
             asked = [(endpoint, message, number) for (endpoint, message), number in self._recorded.items()]
             shown = await still_shown(pool, asked)
-            self._recorded = {key: number for key, number in self._recorded.items() if key in shown}
+            over = {(endpoint, message) for endpoint, message, _ in asked} - shown
+            self._recorded = {key: number for key, number in self._recorded.items() if key not in over}
         busy = Counter(endpoint for endpoint, _ in (*self._under_way, *self._recorded))
         begun = 0
         for owed in await due(pool, AT_ONCE + max(busy.values(), default=0)):
