@@ -88,8 +88,8 @@ async def _owe(connection: asyncpg.Connection, build: int, types: EventTypes, re
         assert isinstance(event, MessageSent)
         kinds.append(type_of(event.template, event.subject_kind))
     await connection.execute(
-        "insert into webhook_owed (build, endpoint, message, type, since, due_at, cause, correlation)"
-        " select $1, t.endpoint, m.message, m.type, m.at, m.at, m.cause, m.correlation"
+        "insert into webhook_owed (build, endpoint, message, type, since, last_at, due_at, cause, correlation)"
+        " select $1, t.endpoint, m.message, m.type, m.at, m.at, m.at, m.cause, m.correlation"
         " from unnest($2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::uuid[])"
         " as m (message, type, at, cause, correlation)"
         " join webhook_target t on t.build = $1 and (t.types = '{}' or m.type = any (t.types))",
@@ -117,8 +117,8 @@ async def _change(connection: asyncpg.Connection, build: int, record: Record, ev
         case WebhookEndpointEnabled(endpoint_id=endpoint):
             update = "update webhook_target set enabled = true where build = $1 and endpoint = $2"
             await connection.execute(update, build, endpoint)
-            again = "update webhook_owed set step = 0, since = $3, due_at = $3 where build = $1 and endpoint = $2"
-            await connection.execute(again, build, endpoint, at)
+            again = "update webhook_owed set step = 0, since = $3, last_at = $3, due_at = $3"
+            await connection.execute(f"{again} where build = $1 and endpoint = $2", build, endpoint, at)
         case WebhookEndpointRemoved(endpoint_id=endpoint):
             await connection.execute("delete from webhook_target where build = $1 and endpoint = $2", build, endpoint)
             await connection.execute("delete from webhook_owed where build = $1 and endpoint = $2", build, endpoint)
@@ -135,11 +135,13 @@ async def _owe_again(
 ) -> None:
     """One endpoint is owed one message, now; not if it has been removed in the meantime."""
     await connection.execute(
-        "insert into webhook_owed (build, endpoint, message, type, attempts, since, due_at, cause, correlation)"
-        " select $1, t.endpoint, $3, $4, $5, $6, $6, $7, $8 from webhook_target t"
+        "insert into webhook_owed"
+        " (build, endpoint, message, type, attempts, since, last_at, due_at, cause, correlation)"
+        " select $1, t.endpoint, $3, $4, $5, $6, $6, $6, $7, $8 from webhook_target t"
         " where t.build = $1 and t.endpoint = $2"
         " on conflict (build, endpoint, message) do update set step = 0, since = excluded.since,"
-        " due_at = excluded.due_at, cause = excluded.cause, correlation = excluded.correlation",
+        " last_at = excluded.last_at, due_at = excluded.due_at,"
+        " cause = excluded.cause, correlation = excluded.correlation",
         *(build, endpoint, message, kind, attempts, record.recorded_at, record.id, record.correlation_id),
     )
 
@@ -155,9 +157,9 @@ async def _attempted(connection: asyncpg.Connection, build: int, event: WebhookA
         await connection.execute(update, build, event.endpoint_id, event.attempted_at)
     else:
         await connection.execute(
-            "update webhook_owed set attempts = $4, step = step + 1, due_at = $5"
+            "update webhook_owed set attempts = $4, step = step + 1, last_at = $5, due_at = $6"
             " where build = $1 and endpoint = $2 and message = $3",
-            *(*which, event.number, event.next_at),
+            *(*which, event.number, event.attempted_at, event.next_at),
         )
 
 
@@ -165,12 +167,19 @@ async def _attempted(connection: asyncpg.Connection, build: int, event: WebhookA
 
 
 async def due(pool: asyncpg.Pool, at_once: int) -> list[Owed]:
-    """What is due now at endpoints that are enabled, the longest due first: at most so many of each."""
+    """What is due now at endpoints that are enabled, the longest due first: at most so many of each.
+
+    What was noted by a clock that was ahead of this one is due as well: nothing waits for a clock that went back.
+    """
     rows = await pool.fetch(
         "select o.endpoint, o.message, o.type, o.attempts, o.step, o.since, o.cause, o.correlation,"
         " t.succeeded_at is null or t.succeeded_at < o.since as unheard"
-        f" from webhook_target t, lateral (select * from webhook_owed w where w.build = t.build"
-        " and w.endpoint = t.endpoint and w.due_at <= clock_timestamp() order by w.due_at limit $1) o"
+        " from webhook_target t, lateral ("
+        " (select * from webhook_owed w where w.build = t.build and w.endpoint = t.endpoint"
+        " and w.due_at <= clock_timestamp() order by w.due_at limit $1)"
+        " union all"
+        " (select * from webhook_owed w where w.build = t.build and w.endpoint = t.endpoint"
+        " and w.due_at > clock_timestamp() and w.last_at > clock_timestamp() order by w.last_at limit $1)) o"
         f" where t.build = ({_LIVE}) and t.enabled",
         at_once,
     )

@@ -160,6 +160,11 @@ class Desk:
             found += [tuple(row)[1:] for row in rows]
         return found
 
+    async def rows_of(self, attempts: int) -> int:
+        """How many messages are owed of which so many attempts are shown."""
+        query = "select count(*) from webhook_owed where attempts = $1"
+        return int(await self.place.pool.fetchval(query, attempts))
+
     async def hurry(self) -> None:
         """The next attempts are due now: nobody waits for days here."""
         await self.place.pool.execute("update webhook_owed set due_at = clock_timestamp() where due_at is not null")
@@ -281,6 +286,34 @@ async def test_who_asks_for_more_time_is_given_it(desk: Desk, receiver: Receiver
     assert made is not None
     assert made.next_at is not None
     assert made.next_at - made.attempted_at >= timedelta(hours=2)
+
+
+async def test_of_many_each_comes_once(desk: Desk, receiver: Receiver) -> None:
+    """Also those that are recorded while one looks which attempts the read model shows."""
+    endpoint, _ = await desk.register(receiver.url)
+    sent = [await desk.send() for _ in range(150)]
+    desk.batch = 2
+    async with desk.at_work():
+        await desk.settled(endpoint)
+    assert sorted(receiver.ids) == sorted(sent)
+
+
+async def test_nothing_waits_for_a_clock_that_went_back(desk: Desk, receiver: Receiver) -> None:
+    """A message that came, and one that was attempted, while the clock was ahead by an hour."""
+    receiver.answer = lambda id, time: (204, {}) if id != failed or time > 1 else (500, {})
+    endpoint, _ = await desk.register(receiver.url)
+    failed = await desk.send()
+    ahead = "update webhook_owed set last_at = last_at + interval '1 h', due_at = due_at + interval '1 h'"
+    async with desk.at_work():
+        await until(lambda: desk.made(failed, endpoint, 1), True)
+        await until(lambda: desk.rows_of(1), 1)
+        await desk.place.pool.execute(ahead)
+        await desk.settled(endpoint)
+    fresh = await desk.send()
+    await desk.place.pool.execute(ahead)
+    async with desk.at_work():
+        await desk.settled(endpoint)
+    assert receiver.ids == [failed, failed, fresh]
 
 
 def interrupted() -> None:
@@ -435,4 +468,4 @@ async def test_nobody_is_told_anything_again_while_emptied_tables_fill(desk: Des
 
 def _but_due(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """`hurry` has moved when it is due."""
-    return (*row[:6], row[6] is None, *row[7:]) if len(row) == 9 else row
+    return (*row[:7], row[7] is None, *row[8:]) if len(row) == 10 else row

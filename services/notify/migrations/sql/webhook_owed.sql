@@ -8,7 +8,8 @@ create table webhook_target (
     succeeded_at timestamptz,
     primary key (build, endpoint)
 );
--- `attempts` were made in all, `step` of them since the message was owed last; `due_at` null: it has been given up.
+-- `attempts` were made in all, `step` of them since the message was owed last. `last_at`: when it was owed or attempted
+-- last. `due_at` null: it has been given up.
 create table webhook_owed (
     build integer not null,
     endpoint text not null,
@@ -17,10 +18,12 @@ create table webhook_owed (
     attempts integer not null default 0,
     step integer not null default 0,
     since timestamptz not null,
+    last_at timestamptz not null,
     due_at timestamptz,
     cause uuid not null,
     correlation uuid,
     primary key (build, endpoint, message)
 ) with (fillfactor = 80);
 create index webhook_owed_due on webhook_owed (build, endpoint, due_at);
+create index webhook_owed_last on webhook_owed (build, endpoint, last_at);
 insert into projection_build (name, build, version, state) values ('webhooks', 1, 1, 'live');
