@@ -149,6 +149,7 @@ def test_what_is_no_such_url_is_refused_with_the_reason(url: str, expected: str)
         "[2001:0:4136:e378:8000:63bf:80ff:fffe]",
         "[2001:db8::1]",
         "[2001:2::1]",
+        "[2001:20::1]",
         "[3fff::1]",
         "[fc00::1]",
         "[fd00:ec2::254]",
@@ -232,6 +233,13 @@ def test_httpx_reads_no_other_host_out_of_what_is_accepted(text: str, form: str)
         url = httpx.URL(form.format(text))
         assert (url.scheme, url.raw_host.decode(), url.port or 443) == (found.scheme, found.host, found.port)
         assert not url.userinfo
+
+
+@pytest.mark.parametrize("zone", ["1", "eth0"])
+def test_an_address_of_a_zone_is_never_public(zone: str) -> None:
+    address = ipaddress.IPv6Address("2606:4700:4700::1111")
+    assert public(address)
+    assert not public(ipaddress.IPv6Address(f"{address}%{zone}"))
 
 
 def test_a_url_is_taken_apart() -> None:
