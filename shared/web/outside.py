@@ -29,6 +29,8 @@ MOST_TRIED = 4
 """Addresses of one name that are tried for one message; checked are all."""
 MOST_HOSTS = 64
 """Hosts to which connections are kept."""
+NAMES_AT_ONCE = 2
+"""Names that are looked up at a time: each has a thread of the loop's, of which there are few, until DNS answers."""
 LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=2, keepalive_expiry=30.0)
 """For each host; `keepalive_expiry` in seconds."""
 
@@ -99,6 +101,8 @@ class Outside:
         self._resolve = resolve
         self._verify = verify or httpx.create_ssl_context(trust_env=False)
         self._lines: dict[tuple[str, str, int], _Line] = {}
+        self._names = asyncio.Semaphore(NAMES_AT_ONCE)
+        self._lookups: set[asyncio.Task[Sequence[str]]] = set()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Post once, with `Host` and `Content-Length` added to `headers`. Raises `Unreachable`."""
@@ -111,7 +115,9 @@ class Outside:
             raise Unreachable(_failure(error), _milliseconds(started)) from error
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; nobody waits for names any more."""
+        for lookup in self._lookups:
+            lookup.cancel()
         while self._lines:
             _, line = self._lines.popitem()
             await line.transport.aclose()
@@ -137,7 +143,7 @@ class Outside:
         if to.address is not None:
             return [to.address]
         try:
-            found = [ipaddress.ip_address(text) for text in await self._resolve(to.host, to.port)]
+            found = [ipaddress.ip_address(text) for text in await self._looked_up(to)]
         except (OSError, ValueError):
             raise _Refused("name") from None
         if not found:
@@ -145,6 +151,23 @@ class Outside:
         if not all(public(address) for address in found):
             raise _Refused("inside_address")
         return list(dict.fromkeys(found))[:MOST_TRIED]
+
+    async def _looked_up(self, to: Target) -> Sequence[str]:
+        """Whoever gives up leaves the lookup behind: its thread cannot be had back before DNS has answered."""
+
+        async def look_up() -> Sequence[str]:
+            async with self._names:
+                return await self._resolve(to.host, to.port)
+
+        lookup = asyncio.create_task(look_up())
+        self._lookups.add(lookup)
+        lookup.add_done_callback(self._over)
+        return await asyncio.shield(lookup)
+
+    def _over(self, lookup: asyncio.Task[Sequence[str]]) -> None:
+        self._lookups.discard(lookup)
+        if not lookup.cancelled():
+            lookup.exception()  # nobody may be left to hear it
 
     async def _answered(
         self,
