@@ -20,8 +20,8 @@ from shared.eventstore.store import Store
 from shared.runtime.parts import open_pool
 from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
-from tests.bench.carrying import Carrying, carrying, serving
-from tests.bench.cross_service import EVENTS_PER_S, SECONDS, WARM_UP_SECONDS, Watch, loaded, percentile, watched
+from tests.bench.carrying import Carrying
+from tests.bench.cross_service import EVENTS_PER_S, SECONDS, WARM_UP_SECONDS, Watch, carried, loaded, percentile
 from tests.bench.kernel import on_uvloop, put_policy_in_force
 from tests.bench.rounds import median
 
@@ -38,12 +38,7 @@ def measure(directory: Path, rounds: int) -> dict[str, float]:
 
 async def _measure(directory: Path, rounds: int) -> dict[str, float]:
     found = []
-    async with (
-        carrying(directory, "subsidy", "audit") as place,
-        serving(place, "subsidy", producing=True),
-        serving(place, "audit"),
-        watched(place, "audit", "subsidy") as watch,
-    ):
+    async with carried(directory, "subsidy", "audit") as (place, watch):
         await _put_policy_in_force(place)
         for number in range(rounds + 1):
             found.append(await _round(place, watch, SECONDS if number else WARM_UP_SECONDS))

@@ -35,12 +35,7 @@ def measure(directory: Path, rounds: int) -> dict[str, float]:
 
 async def _measure(directory: Path, rounds: int) -> dict[str, float]:
     found = []
-    async with (
-        carrying(directory, "registry", "subsidy") as place,
-        serving(place, "registry", producing=True),
-        serving(place, "subsidy"),
-        watched(place, "subsidy", "registry") as watch,
-    ):
+    async with carried(directory, "registry", "subsidy") as (place, watch):
         for number in range(rounds + 1):
             found.append(await _round(place, watch, SECONDS if number else WARM_UP_SECONDS))
         connection = await asyncpg.connect(place.settings.databases["subsidy"])
@@ -136,6 +131,18 @@ async def watched(place: Carrying, consumer: str, source: str) -> AsyncIterator[
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
         await connection.close()
+
+
+@asynccontextmanager
+async def carried(directory: Path, producer: str, consumer: str) -> AsyncIterator[tuple[Carrying, Watch]]:
+    """A service that appends, one that applies it, and who watches what has been applied."""
+    async with (
+        carrying(directory, producer, consumer) as place,
+        serving(place, producer, producing=True),
+        serving(place, consumer),
+        watched(place, consumer, producer) as watch,
+    ):
+        yield place, watch
 
 
 def percentile(ascending: Sequence[float], percent: int) -> float:
