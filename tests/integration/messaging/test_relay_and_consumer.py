@@ -19,9 +19,13 @@ from shared.eventstore.record import canonical
 from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import Store
 from shared.messaging import relay as relaying
+from shared.messaging import subscriber as subscribing
+from shared.messaging.bookmarks import Bookmarks, Lives
+from shared.messaging.broker import PARTITIONS
 from shared.messaging.consumer import Consumer
 from shared.messaging.inbox import Inbox
 from shared.messaging.relay import Relay
+from shared.messaging.subscriber import Batches, Subscriber
 from shared.messaging.topics import headers, read_message, topic_of
 from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
@@ -334,3 +338,53 @@ async def test_a_position_that_stays_unreadable_holds_its_log_up_for_a_while_onl
         await until(passed, working)
     assert await diary.positions() == [2]
     assert len(await diary.parked()) == 1
+
+
+class Stumbling(Subscriber):
+    """Takes few messages at a time, and stumbles over every third piece while the next is on its way."""
+
+    def __init__(self, pool: asyncpg.Pool, bootstrap: str) -> None:
+        super().__init__(pool, "stumbling", Bookmarks(pool, "stumbling"), [TOPIC], bootstrap)
+        self.taken: dict[tuple[str, int], set[int]] = {}
+        self.pieces = 0
+
+    async def _take(self, batches: Batches, lives: Lives) -> None:
+        self.pieces += 1
+        await asyncio.sleep(0.01)
+        if self.pieces % 3 == 0:
+            raise ConnectionResetError("the database has gone")
+        for place, messages in batches.items():
+            known = self.taken.setdefault((place.topic, place.partition), set())
+            known.update(message.offset for message in messages)
+
+    async def left_out(self, pool: asyncpg.Pool) -> list[tuple[str, int, int]]:
+        """What would not be read again although it was never taken."""
+        rows = await pool.fetch(
+            "select topic, partition, next_offset from consumer_offset where consumer = 'stumbling'"
+        )
+        return [
+            (row["topic"], row["partition"], offset)
+            for row in rows
+            for offset in range(row["next_offset"])
+            if offset not in self.taken.get((row["topic"], row["partition"]), ())
+        ]
+
+
+async def test_what_was_fetched_and_not_taken_is_read_again(
+    pool: asyncpg.Pool, store: Store, reader: LogReader, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one piece is taken the next is fetched: it is forgotten with a piece that fails, and comes again."""
+    monkeypatch.setattr(subscribing, "MAX_RECORDS", 7)
+    monkeypatch.setattr(subscribing, "CHECK_SECONDS", 0.0)
+    subscriber = Stumbling(pool, bootstrap)
+    async with at_work(Relay(pool, reader, SOURCE, bootstrap).run()) as working:
+        head = await written(store, reader, 10, 60)
+        await until(published(pool, head), working)
+    async with at_work(subscriber.run()) as working:
+
+        async def all_taken() -> bool:
+            assert await subscriber.left_out(pool) == []
+            return sum(map(len, subscriber.taken.values())) >= head + PARTITIONS
+
+        await until(all_taken, working)
+    assert subscriber.pieces > 6
