@@ -31,6 +31,8 @@ def frames_only(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
 
 def _told(error: BaseException) -> list[str]:
     told = [describe(error), *_frames(error.__traceback__)]
+    for each in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        told += ["of which", *_told(each)]
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return [*told, "because of", *_told(cause)] if cause is not None else told
 

@@ -5,9 +5,11 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache, partial
 from typing import Literal, NamedTuple
 
 import anyio
@@ -29,8 +31,8 @@ MOST_TRIED = 4
 """Addresses of one name that are tried for one message; checked are all."""
 MOST_HOSTS = 64
 """Hosts to which connections are kept."""
-NAMES_AT_ONCE = 2
-"""Names that are looked up at a time: each has a thread of the loop's, of which there are few, until DNS answers."""
+NAMES_AT_ONCE = 8
+"""Names that are looked up at a time: each has a thread of ours until DNS answers, whoever has given up waiting."""
 LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=2, keepalive_expiry=30.0)
 """For each host; `keepalive_expiry` in seconds."""
 
@@ -57,10 +59,18 @@ class Unreachable(Exception):
 
 
 async def looked_up(host: str, port: int) -> list[str]:
-    """By getaddrinfo of the running loop, from the root: no search list makes another name of it. Raises `OSError`."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(f"{host}.", port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    """By getaddrinfo, from the root: no search list makes another name of it. Raises `OSError`.
+
+    In threads of its own: the loop has few, and its own connections need them.
+    """
+    look_up = partial(socket.getaddrinfo, f"{host}.", port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    found = await asyncio.get_running_loop().run_in_executor(_names(), look_up)
     return [str(entry[4][0]) for entry in found]
+
+
+@cache
+def _names() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(NAMES_AT_ONCE, thread_name_prefix="names")
 
 
 class _Refused(Exception):
@@ -101,8 +111,7 @@ class Outside:
         self._resolve = resolve
         self._verify = verify or httpx.create_ssl_context(trust_env=False)
         self._lines: dict[tuple[str, str, int], _Line] = {}
-        self._names = asyncio.Semaphore(NAMES_AT_ONCE)
-        self._lookups: set[asyncio.Task[Sequence[str]]] = set()
+        self._lookups: dict[tuple[str, int], asyncio.Future[Sequence[str]]] = {}
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Post once, with `Host` and `Content-Length` added to `headers`. Raises `Unreachable`."""
@@ -116,7 +125,7 @@ class Outside:
 
     async def close(self) -> None:
         """Close all connections; nobody waits for names any more."""
-        for lookup in self._lookups:
+        for lookup in self._lookups.values():
             lookup.cancel()
         while self._lines:
             _, line = self._lines.popitem()
@@ -153,19 +162,16 @@ class Outside:
         return list(dict.fromkeys(found))[:MOST_TRIED]
 
     async def _looked_up(self, to: Target) -> Sequence[str]:
-        """Whoever gives up leaves the lookup behind: its thread cannot be had back before DNS has answered."""
-
-        async def look_up() -> Sequence[str]:
-            async with self._names:
-                return await self._resolve(to.host, to.port)
-
-        lookup = asyncio.create_task(look_up())
-        self._lookups.add(lookup)
-        lookup.add_done_callback(self._over)
+        """All who want to know a name at the same time wait for one lookup; who gives up leaves it to the others."""
+        key = (to.host, to.port)
+        lookup = self._lookups.get(key)
+        if lookup is None:
+            lookup = self._lookups[key] = asyncio.ensure_future(self._resolve(to.host, to.port))
+            lookup.add_done_callback(partial(self._over, key))
         return await asyncio.shield(lookup)
 
-    def _over(self, lookup: asyncio.Task[Sequence[str]]) -> None:
-        self._lookups.discard(lookup)
+    def _over(self, key: tuple[str, int], lookup: asyncio.Future[Sequence[str]]) -> None:
+        del self._lookups[key]
         if not lookup.cancelled():
             lookup.exception()  # nobody may be left to hear it
 

@@ -13,7 +13,6 @@ from services.notify.domain.webhook_attempt import (
     WebhookAttempt,
     decide,
 )
-from services.notify.domain.webhook_attempt import attempt_id as id_of
 from services.notify.domain.webhook_endpoint import WEBHOOK_ENDPOINT
 from services.notify.projections.lists import ShownAttempt
 from services.notify.projections.lists import attempt as shown
@@ -88,14 +87,12 @@ async def resend(request: Request, attempt_id: AttemptPath) -> Response:
     made = state.made
     if made is None or not _theirs(request, state):
         raise of_rejection(UNKNOWN)
-    following = id_of(made.message_id, made.endpoint_id, made.number + 1)
 
     def handle(work: Work) -> Answer | Rejection:
         enabled = work.state(WEBHOOK_ENDPOINT, made.endpoint_id).status == "enabled"
-        later = following if work.exists(following) else None
-        decision = decide(RequestResend(later, enabled), work.state(WEBHOOK_ATTEMPT, attempt_id))
+        decision = decide(RequestResend(enabled), work.state(WEBHOOK_ATTEMPT, attempt_id))
         if isinstance(decision, Rejection):
             return decision
         return answer(work, attempt_id, shown(attempt_id, work.append(WEBHOOK_ATTEMPT, attempt_id, decision)))
 
-    return await command(request, Needs(streams=(attempt_id, following, made.endpoint_id)), handle)
+    return await command(request, Needs(streams=(attempt_id, made.endpoint_id)), handle)

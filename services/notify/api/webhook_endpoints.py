@@ -65,7 +65,7 @@ EndpointPath = Annotated[str, AfterValidator(_endpoint_id)]
 
 TYPES: Final = frozenset(type_of(item.name, item.subject_kind) for item in catalogue().templates.values())
 """What can be wanted: a type for each template, whatever its version."""
-MessageType = Annotated[str, Field(max_length=64, examples=["claim.paid"])]
+MessageType = Annotated[str, Field(json_schema_extra={"enum": sorted(TYPES)}, examples=["claim.paid"])]
 
 
 def _known_once(types: tuple[str, ...]) -> tuple[str, ...]:

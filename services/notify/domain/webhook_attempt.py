@@ -24,7 +24,9 @@ RETRIES: Final = (
 )
 """How long after a failed attempt the next one is due, three days in all; then the message is given up."""
 MOST_ATTEMPTS: Final = 200
-"""Of one message at one endpoint, with all that were asked for."""
+"""Of one message at one endpoint; then no more can be asked for."""
+NUMBER_BITS: Final = 16
+"""An endpoint can be enabled so often that a message has some thousand attempts, not more."""
 LONGEST_WAIT: Final = timedelta(hours=24)
 """The longest that a receiver may put the next attempt off."""
 GONE: Final = 410
@@ -36,7 +38,8 @@ TEST: Final = "webhook.test"
 class WebhookAttempted(Event, frozen=True, tag="notify.WebhookAttempted.v1"):
     """`attempted_at` and `next_at` are of the wall clock, UTC. `status` is HTTP's, where there was an answer.
 
-    `client`: whose endpoint it is. `next_at` None: the message is delivered, or given up.
+    `client`: whose endpoint it is. `owed_since`: when it was to be told of the message, or enabled, or asked for it
+    again (UTC, the database's clock). `next_at` None: the message is delivered, or given up.
     """
 
     attempt_id: str
@@ -46,11 +49,19 @@ class WebhookAttempted(Event, frozen=True, tag="notify.WebhookAttempted.v1"):
     message_type: str
     number: int
     outcome: Outcome
+    owed_since: datetime
     attempted_at: datetime
     duration_ms: int
     status: int | None = None
     error: Failure | None = None
     next_at: datetime | None = None
+
+
+class WebhookAttemptFollowed(Event, frozen=True, tag="notify.WebhookAttemptFollowed.v1"):
+    """There is a later attempt of the same message at the same endpoint."""
+
+    attempt_id: str
+    following: str
 
 
 class WebhookResendRequested(Event, frozen=True, tag="notify.WebhookResendRequested.v1"):
@@ -63,8 +74,8 @@ class WebhookResendRequested(Event, frozen=True, tag="notify.WebhookResendReques
     number: int
 
 
-WebhookAttemptEvent = WebhookAttempted | WebhookResendRequested
-EVENTS = (WebhookAttempted, WebhookResendRequested)
+WebhookAttemptEvent = WebhookAttempted | WebhookAttemptFollowed | WebhookResendRequested
+EVENTS = (WebhookAttempted, WebhookAttemptFollowed, WebhookResendRequested)
 
 
 # -- state and evolve: what we know ---------------------------------------------------------------------------------
@@ -72,6 +83,7 @@ EVENTS = (WebhookAttempted, WebhookResendRequested)
 
 class WebhookAttempt(msgspec.Struct, frozen=True):
     made: WebhookAttempted | None = None
+    following: str | None = None
     resent: bool = False
 
 
@@ -79,6 +91,8 @@ def evolve(attempt: WebhookAttempt, event: WebhookAttemptEvent) -> WebhookAttemp
     match event:
         case WebhookAttempted():
             return WebhookAttempt(event)
+        case WebhookAttemptFollowed():
+            return msgspec.structs.replace(attempt, following=event.following)
         case WebhookResendRequested():
             return msgspec.structs.replace(attempt, resent=True)
 
@@ -92,20 +106,29 @@ class RecordAttempt(msgspec.Struct, frozen=True):
     attempt: WebhookAttempted
 
 
-class RequestResend(msgspec.Struct, frozen=True):
-    """`following`: whether there is a later attempt of the same message; `enabled`: whether its endpoint is."""
+class NoteFollowing(msgspec.Struct, frozen=True):
+    """Recorded with the later attempt, so that nobody can ask for a resend of this one at the same moment."""
 
-    following: str | None
+    following: str
+
+
+class RequestResend(msgspec.Struct, frozen=True):
+    """`enabled`: whether its endpoint is."""
+
     enabled: bool
 
 
-WebhookAttemptCommand = RecordAttempt | RequestResend
+WebhookAttemptCommand = RecordAttempt | NoteFollowing | RequestResend
 
 
 def decide(command: WebhookAttemptCommand, attempt: WebhookAttempt) -> Decision:
     match command:
         case RecordAttempt():
             return [command.attempt] if attempt.made is None else []
+        case NoteFollowing(following):
+            if attempt.made is None or attempt.following is not None:
+                return []
+            return [WebhookAttemptFollowed(attempt.made.attempt_id, following)]
         case RequestResend():
             return _resend(command, attempt)
 
@@ -114,7 +137,7 @@ def _resend(command: RequestResend, attempt: WebhookAttempt) -> Decision:
     made = attempt.made
     if made is None:
         return Rejection(code="not_found", detail="没有找到这次回调", status=404)
-    if (following := command.following) is not None:
+    if (following := attempt.following) is not None:
         detail = "之后已有新的回调，请从最后一次重发"
         return Rejection(code="webhook_attempt_superseded", detail=detail, extensions={"id": following})
     if not command.enabled:
@@ -142,11 +165,14 @@ def next_at(step: int, at: datetime, retry_after: float | None) -> datetime | No
 def attempt_id(message_id: str, endpoint_id: str, number: int) -> str:
     """The id of the n-th attempt of a message at an endpoint: always the same, in the order of messages, then of n.
 
-    A UUIDv7 with the message's time and counter, whose last bits are a digest of message and endpoint, and n.
+    A UUIDv7 with the message's time and counter, whose last bits are a digest of message and endpoint, and n. Raises
+    ValueError for an n that has no room there.
     """
+    if not 0 < number < 1 << NUMBER_BITS:
+        raise ValueError("there is no such attempt")
     message = UUID(message_id.partition("_")[2]).int
-    digest = int.from_bytes(sha256(f"{message_id}\n{endpoint_id}".encode()).digest()[:7]) >> 2
-    return new_id("wha", UUID(int=message >> 64 << 64 | 0b10 << 62 | digest << 8 | number))
+    digest = int.from_bytes(sha256(f"{message_id}\n{endpoint_id}".encode()).digest()[:8]) >> (2 + NUMBER_BITS)
+    return new_id("wha", UUID(int=message >> 64 << 64 | 0b10 << 62 | digest << NUMBER_BITS | number))
 
 
 def type_of(template: str, subject_kind: SubjectKind) -> str:

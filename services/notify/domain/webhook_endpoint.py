@@ -3,6 +3,7 @@
 Nothing that it is owed is lost while it is disabled; a removed one is owed nothing any more.
 """
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -31,6 +32,9 @@ MOST_KEPT: Final = 500
 """How many changes an endpoint may see in its life; then another has to be registered."""
 OVERLAP: Final = timedelta(hours=24)
 """How long a secret goes on signing beside the one that has replaced it, by the wall clock."""
+
+MOST_SECRETS: Final = 5
+"""How many sign at a time, when one is replaced again and again."""
 
 # -- events: what happened; the names are the storage format -------------------------------------------------------
 
@@ -132,12 +136,16 @@ class WebhookEndpoint(msgspec.Struct, frozen=True):
     status: Status = "enabled"
     reason: Reason | None = None
     secrets: tuple[WebhookSecret, ...] = ()
-    """Newest first; at most two of them sign at a time."""
+    """Newest first: the last one, and those that it has replaced less than `OVERLAP` ago."""
     version: int = 0
 
     def signing(self, at: datetime) -> tuple[WebhookSecret, ...]:
         """The secrets that sign at this time (UTC, wall clock), newest first."""
-        return tuple(secret for secret in self.secrets if secret.until is None or at < secret.until)
+        return tuple(_overlapping(self.secrets, at))
+
+
+def _overlapping(secrets: Iterable[WebhookSecret], at: datetime) -> Iterator[WebhookSecret]:
+    return (secret for secret in secrets if secret.until is None or at < secret.until)
 
 
 def evolve(endpoint: WebhookEndpoint, event: WebhookEndpointEvent) -> WebhookEndpoint:
@@ -151,8 +159,10 @@ def evolve(endpoint: WebhookEndpoint, event: WebhookEndpointEvent) -> WebhookEnd
         case WebhookTypesChosen():
             return msgspec.structs.replace(endpoint, types=event.types, version=version)
         case WebhookSecretRotated():
-            before = msgspec.structs.replace(endpoint.secrets[0], until=event.overlaps_until)
-            secrets = (WebhookSecret(event.secret, version), before)
+            at = event.overlaps_until - OVERLAP
+            last, *replaced = endpoint.secrets
+            before = (msgspec.structs.replace(last, until=event.overlaps_until), *_overlapping(replaced, at))
+            secrets = (WebhookSecret(event.secret, version), *before[: MOST_SECRETS - 1])
             return msgspec.structs.replace(endpoint, secrets=secrets, public_key=event.public_key, version=version)
         case WebhookTestRequested():
             return msgspec.structs.replace(endpoint, version=version)

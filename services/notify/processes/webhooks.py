@@ -7,9 +7,10 @@ of the service sends; a slow receiver holds up nobody else.
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
-from uuid import uuid5
+from typing import Any, Final, TypeVar
+from uuid import UUID, uuid5
 
 import msgspec
 import structlog
@@ -20,6 +21,7 @@ from services.notify.domain.message import MESSAGE
 from services.notify.domain.webhook_attempt import (
     GONE,
     WEBHOOK_ATTEMPT,
+    NoteFollowing,
     RecordAttempt,
     WebhookAttempted,
     attempt_id,
@@ -28,7 +30,7 @@ from services.notify.domain.webhook_attempt import (
 from services.notify.domain.webhook_endpoint import WEBHOOK_ENDPOINT, DisableEndpoint, Reason, WebhookEndpoint
 from services.notify.projections.webhooks import Owed, due, still_shown
 from shared.eventstore.calls import Context
-from shared.eventstore.decider import Rejection
+from shared.eventstore.decider import Aggregate, Decision, Rejection
 from shared.eventstore.interruptions import INTERRUPTIONS
 from shared.eventstore.lease import STANDBY_SECONDS, Lease
 from shared.eventstore.needs import Needs
@@ -38,6 +40,7 @@ from shared.eventstore.store import Store
 from shared.eventstore.work import Answer, Work
 from shared.telemetry.errors import describe
 from shared.testing.fault_points import FaultPoint, reached
+from shared.values.ids import unix_ms_of
 from shared.values.personal import REDACTED, Sealed
 from shared.web.outside import Outside, Reply, Unreachable
 from shared.web.webhook_signing import signed_headers
@@ -45,8 +48,12 @@ from shared.web.webhook_signing import signed_headers
 AT_ONCE: Final = 16
 """How many attempts at one endpoint are under way at a time."""
 IDLE_SECONDS: Final = 0.1
+UNSIGNED_SECONDS: Final = 60.0
+"""How long an endpoint is left alone whose secret cannot be read."""
 ACTOR: Final = Actor("process:webhooks")
 USER_AGENT: Final = "Huchuang-Webhooks/1"
+
+S = TypeVar("S")
 
 log = structlog.get_logger(__name__)
 
@@ -124,9 +131,14 @@ class Webhooks:
             reached(FaultPoint.WEBHOOK_TAKEN)
             if await self._attempt(owed):
                 self._recorded[key] = owed.attempts + 1
-        except (*INTERRUPTIONS, NoSecret) as error:
+            else:
+                await asyncio.sleep(STANDBY_SECONDS)
+        except INTERRUPTIONS as error:
             log.warning("webhook_interrupted", endpoint=owed.endpoint, error=describe(error))
             await asyncio.sleep(STANDBY_SECONDS)
+        except NoSecret:
+            log.error("webhook_unsigned", endpoint=owed.endpoint)
+            await asyncio.sleep(UNSIGNED_SECONDS)
         finally:
             self._under_way.remove(key)
 
@@ -154,7 +166,7 @@ class Webhooks:
         except Unreachable as error:
             came = error
         reached(FaultPoint.WEBHOOK_SENT)
-        await self._record(owed, made_of(owed, endpoint.client, at, datetime.now(UTC), came))
+        await self._record(owed, endpoint, made_of(owed, endpoint.client, at, datetime.now(UTC), came))
         return True
 
     async def _secrets(self, work: Work, id: str, endpoint: WebhookEndpoint, at: datetime) -> list[str]:
@@ -165,22 +177,33 @@ class Webhooks:
             raise NoSecret(id)
         return [str(secret) for secret in opened]
 
-    async def _record(self, owed: Owed, made: WebhookAttempted) -> None:
+    async def _record(self, owed: Owed, seen: WebhookEndpoint, made: WebhookAttempted) -> None:
+        """With what follows: the attempt before is not the last any more; the endpoint, as it was `seen`, may end."""
+        streams = [made.attempt_id, owed.endpoint]
+        if made.number > 1:
+            streams.append(attempt_id(owed.message, owed.endpoint, made.number - 1))
+
         def handle(work: Work) -> Answer | Rejection:
-            decision = attempts.decide(RecordAttempt(made), work.state(WEBHOOK_ATTEMPT, made.attempt_id))
-            if isinstance(decision, Rejection):
-                return decision
-            work.append(WEBHOOK_ATTEMPT, made.attempt_id, decision)
-            if decision and (reason := ends(owed, made)) is not None:
-                endpoint = work.state(WEBHOOK_ENDPOINT, owed.endpoint)
-                change = endpoints.decide(DisableEndpoint(reason), endpoint)
-                if not isinstance(change, Rejection):
-                    work.append(WEBHOOK_ENDPOINT, owed.endpoint, change)
+            if work.exists(made.attempt_id):
+                return Answer(204, b"")
+            _append(work, WEBHOOK_ATTEMPT, made.attempt_id, attempts.decide, RecordAttempt(made))
+            for before in streams[2:]:
+                _append(work, WEBHOOK_ATTEMPT, before, attempts.decide, NoteFollowing(made.attempt_id))
+            reason = ends(owed, made)
+            if reason is not None and work.state(WEBHOOK_ENDPOINT, owed.endpoint).version == seen.version:
+                _append(work, WEBHOOK_ENDPOINT, owed.endpoint, endpoints.decide, DisableEndpoint(reason))
             return Answer(204, b"")
 
         correlation = owed.correlation or uuid5(PROCESS_NAMESPACE, made.attempt_id)
         context = Context(actor=ACTOR, correlation_id=correlation, causation_id=owed.cause)
-        await self._store.carry_out(Needs(streams=(made.attempt_id, owed.endpoint)), handle, context)
+        await self._store.carry_out(Needs(streams=tuple(streams)), handle, context)
+
+
+def _append(work: Work, aggregate: Aggregate[S], stream: str, decide: Callable[[Any, S], Decision], what: Any) -> None:
+    """What is decided of a stream; nothing where it is refused, as of an endpoint that has been removed."""
+    decision = decide(what, work.state(aggregate, stream))
+    if not isinstance(decision, Rejection):
+        work.append(aggregate, stream, decision)
 
 
 def made_of(owed: Owed, client: str, at: datetime, over: datetime, came: Reply | Unreachable) -> WebhookAttempted:
@@ -194,6 +217,7 @@ def made_of(owed: Owed, client: str, at: datetime, over: datetime, came: Reply |
         message_type=owed.type,
         number=owed.attempts + 1,
         outcome="delivered" if delivered else "failed",
+        owed_since=owed.since,
         attempted_at=at,
         duration_ms=came.milliseconds,
         status=came.status if isinstance(came, Reply) else None,
@@ -211,7 +235,8 @@ def ends(owed: Owed, made: WebhookAttempted) -> Reason | None:
 
 
 def _test(owed: Owed) -> Body:
-    return Body(owed.type, owed.since, {"test_id": owed.message})
+    requested_at = datetime.fromtimestamp(unix_ms_of(UUID(owed.message.partition("_")[2])) / 1000, UTC)
+    return Body(owed.type, requested_at, {"test_id": owed.message})
 
 
 def _body(work: Work, owed: Owed) -> Body:

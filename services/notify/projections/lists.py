@@ -52,9 +52,10 @@ def _listed(id: str, state: Message) -> Listed:
 
 
 class ShownEndpoint(msgspec.Struct, frozen=True):
-    """`types` is empty for all. `public_key` verifies signatures of the kind v1a."""
+    """`client`: whose it is. `types` is empty for all. `public_key` verifies signatures of the kind v1a."""
 
     id: str
+    client: str
     status: Status
     reason: Reason | None
     url: str
@@ -64,7 +65,9 @@ class ShownEndpoint(msgspec.Struct, frozen=True):
 
 
 def endpoint(id: str, state: WebhookEndpoint) -> ShownEndpoint:
-    return ShownEndpoint(id, state.status, state.reason, state.url, state.types, state.signature, state.public_key)
+    return ShownEndpoint(
+        id, state.client, state.status, state.reason, state.url, state.types, state.signature, state.public_key
+    )
 
 
 def _listed_endpoint(id: str, state: WebhookEndpoint) -> Listed:
@@ -72,9 +75,13 @@ def _listed_endpoint(id: str, state: WebhookEndpoint) -> Listed:
 
 
 class ShownAttempt(msgspec.Struct, frozen=True):
-    """Times are of the wall clock, UTC; `next_at` null: there is no further attempt of itself."""
+    """Times are of the wall clock, UTC; `next_at` null: there is no further attempt of itself.
+
+    `following`: the id of the attempt that came after this one.
+    """
 
     id: str
+    client: str
     endpoint_id: str
     message_id: str
     type: str
@@ -85,6 +92,7 @@ class ShownAttempt(msgspec.Struct, frozen=True):
     attempted_at: datetime
     duration_ms: int
     next_at: datetime | None
+    following: str | None
     resent: bool
 
 
@@ -94,6 +102,7 @@ def attempt(id: str, state: WebhookAttempt) -> ShownAttempt:
         raise ValueError("what was not attempted cannot be shown")
     return ShownAttempt(
         id=id,
+        client=made.client,
         endpoint_id=made.endpoint_id,
         message_id=made.message_id,
         type=made.message_type,
@@ -104,6 +113,7 @@ def attempt(id: str, state: WebhookAttempt) -> ShownAttempt:
         attempted_at=made.attempted_at,
         duration_ms=made.duration_ms,
         next_at=made.next_at,
+        following=state.following,
         resent=state.resent,
     )
 

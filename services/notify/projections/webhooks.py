@@ -29,7 +29,22 @@ WEBHOOKS = "webhooks"
 VERSION = 1
 """Raised with any change of what a row is: what is owed is then built anew beside the live rows."""
 
+_OWED = "select * from webhook_owed w where w.build = t.build and w.endpoint = t.endpoint and"
 _LIVE = "select build from projection_build where name = 'webhooks' and state = 'live'"
+
+
+DUE = (
+    "select distinct on (o.endpoint, o.message) o.endpoint, o.message, o.type, o.attempts,"
+    " case when o.last_at < t.enabled_at then 0 else o.step end as step,"
+    " greatest(o.since, t.enabled_at) as since, o.cause, o.correlation,"
+    " t.succeeded_at is null or t.succeeded_at < greatest(o.since, t.enabled_at) as unheard"
+    " from webhook_target t, lateral ("
+    f"({_OWED} w.due_at <= statement_timestamp() order by w.due_at limit $1) union all"
+    f" ({_OWED} w.last_at < t.enabled_at order by w.last_at limit $1) union all"
+    f" ({_OWED} w.last_at > statement_timestamp() order by w.last_at limit $1)) o"
+    f" where t.build = ({_LIVE}) and t.enabled"
+)
+"""Each of the three by an index; `statement_timestamp()` can be looked up in one, `clock_timestamp()` cannot."""
 
 
 class Owed(NamedTuple):
@@ -62,31 +77,27 @@ def webhooks(types: EventTypes) -> Projection:
 
     def apply(build: int) -> Apply:
         async def applied(connection: asyncpg.Connection, batch: Sequence[Sequenced]) -> None:
-            messages: list[Record] = []
+            messages: list[tuple[Record, MessageSent]] = []
             for record in (item.record for item in batch if types.newest(item.record.type) in wanted):
                 event = types.decode(record.type, record.payload)
                 if isinstance(event, MessageSent):
-                    messages.append(record)
+                    messages.append((record, event))
                 else:
-                    await _owe(connection, build, types, messages)
+                    await _owe(connection, build, messages)
                     messages = []
                     await _change(connection, build, record, event)
-            await _owe(connection, build, types, messages)
+            await _owe(connection, build, messages)
 
         return applied
 
     return Projection(WEBHOOKS, VERSION, apply, "forget_retired_webhooks")
 
 
-async def _owe(connection: asyncpg.Connection, build: int, types: EventTypes, records: Sequence[Record]) -> None:
+async def _owe(connection: asyncpg.Connection, build: int, sent: Sequence[tuple[Record, MessageSent]]) -> None:
     """Every endpoint that wants its type is owed a message."""
-    if not records:
+    if not sent:
         return
-    kinds = []
-    for record in records:
-        event = types.decode(record.type, record.payload)
-        assert isinstance(event, MessageSent)
-        kinds.append(type_of(event.template, event.subject_kind))
+    records = [record for record, _ in sent]
     await connection.execute(
         "insert into webhook_owed (build, endpoint, message, type, since, last_at, due_at, cause, correlation)"
         " select $1, t.endpoint, m.message, m.type, m.at, m.at, m.at, m.cause, m.correlation"
@@ -95,7 +106,7 @@ async def _owe(connection: asyncpg.Connection, build: int, types: EventTypes, re
         " join webhook_target t on t.build = $1 and (t.types = '{}' or m.type = any (t.types))",
         build,
         [record.stream for record in records],
-        kinds,
+        [type_of(event.template, event.subject_kind) for _, event in sent],
         [record.recorded_at for record in records],
         [record.id for record in records],
         [record.correlation_id for record in records],
@@ -103,7 +114,6 @@ async def _owe(connection: asyncpg.Connection, build: int, types: EventTypes, re
 
 
 async def _change(connection: asyncpg.Connection, build: int, record: Record, event: Event) -> None:
-    at = record.recorded_at
     match event:
         case WebhookEndpointRegistered(endpoint_id=endpoint, types=types):
             insert = "insert into webhook_target (build, endpoint, types) values ($1, $2, $3)"
@@ -115,10 +125,8 @@ async def _change(connection: asyncpg.Connection, build: int, record: Record, ev
             update = "update webhook_target set enabled = false where build = $1 and endpoint = $2"
             await connection.execute(update, build, endpoint)
         case WebhookEndpointEnabled(endpoint_id=endpoint):
-            update = "update webhook_target set enabled = true where build = $1 and endpoint = $2"
-            await connection.execute(update, build, endpoint)
-            again = "update webhook_owed set step = 0, since = $3, last_at = $3, due_at = $3"
-            await connection.execute(f"{again} where build = $1 and endpoint = $2", build, endpoint, at)
+            update = "update webhook_target set enabled = true, enabled_at = $3 where build = $1 and endpoint = $2"
+            await connection.execute(update, build, endpoint, record.recorded_at)
         case WebhookEndpointRemoved(endpoint_id=endpoint):
             await connection.execute("delete from webhook_target where build = $1 and endpoint = $2", build, endpoint)
             await connection.execute("delete from webhook_owed where build = $1 and endpoint = $2", build, endpoint)
@@ -127,7 +135,7 @@ async def _change(connection: asyncpg.Connection, build: int, record: Record, ev
         case WebhookResendRequested(endpoint_id=endpoint, message_id=message, message_type=kind, number=number):
             await _owe_again(connection, build, record, endpoint, message, kind, number)
         case WebhookAttempted():
-            await _attempted(connection, build, event)
+            await _attempted(connection, build, record, event)
 
 
 async def _owe_again(
@@ -139,28 +147,38 @@ async def _owe_again(
         " (build, endpoint, message, type, attempts, since, last_at, due_at, cause, correlation)"
         " select $1, t.endpoint, $3, $4, $5, $6, $6, $6, $7, $8 from webhook_target t"
         " where t.build = $1 and t.endpoint = $2"
-        " on conflict (build, endpoint, message) do update set step = 0, since = excluded.since,"
+        " on conflict (build, endpoint, message) do update set"
+        " attempts = greatest(webhook_owed.attempts, excluded.attempts), step = 0, since = excluded.since,"
         " last_at = excluded.last_at, due_at = excluded.due_at,"
         " cause = excluded.cause, correlation = excluded.correlation",
         *(build, endpoint, message, kind, attempts, record.recorded_at, record.id, record.correlation_id),
     )
 
 
-async def _attempted(connection: asyncpg.Connection, build: int, event: WebhookAttempted) -> None:
-    which = (build, event.endpoint_id, event.message_id)
+async def _attempted(connection: asyncpg.Connection, build: int, record: Record, event: WebhookAttempted) -> None:
+    """The pause until the next attempt is what whoever attempted has measured; when it begins, this database says.
+
+    An attempt that was under way when the message was asked for again, or its endpoint enabled, ends nothing.
+    """
+    at, which = record.recorded_at, (build, event.endpoint_id, event.message_id)
     if event.outcome == "delivered":
         delete = "delete from webhook_owed where build = $1 and endpoint = $2 and message = $3"
         await connection.execute(delete, *which)
         update = (
             "update webhook_target set succeeded_at = greatest(succeeded_at, $3) where build = $1 and endpoint = $2"
         )
-        await connection.execute(update, build, event.endpoint_id, event.attempted_at)
-    else:
-        await connection.execute(
-            "update webhook_owed set attempts = $4, step = step + 1, last_at = $5, due_at = $6"
-            " where build = $1 and endpoint = $2 and message = $3",
-            *(*which, event.number, event.attempted_at, event.next_at),
-        )
+        await connection.execute(update, build, event.endpoint_id, at)
+        return
+    due_at = None if event.next_at is None else at + (event.next_at - event.attempted_at)
+    await connection.execute(
+        "update webhook_owed o set attempts = $4, step = 1 + case when o.last_at < t.enabled_at then 0 else o.step end,"
+        " since = greatest(o.since, t.enabled_at), last_at = $5, due_at = $6 from webhook_target t"
+        " where o.build = $1 and o.endpoint = $2 and o.message = $3 and t.build = $1 and t.endpoint = $2"
+        " and greatest(o.since, t.enabled_at) <= $7",
+        *(*which, event.number, at, due_at, event.owed_since),
+    )
+    late = "update webhook_owed set attempts = $4 where build = $1 and endpoint = $2 and message = $3 and attempts < $4"
+    await connection.execute(late, *which, event.number)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -171,18 +189,7 @@ async def due(pool: asyncpg.Pool, at_once: int) -> list[Owed]:
 
     What was noted by a clock that was ahead of this one is due as well: nothing waits for a clock that went back.
     """
-    rows = await pool.fetch(
-        "select o.endpoint, o.message, o.type, o.attempts, o.step, o.since, o.cause, o.correlation,"
-        " t.succeeded_at is null or t.succeeded_at < o.since as unheard"
-        " from webhook_target t, lateral ("
-        " (select * from webhook_owed w where w.build = t.build and w.endpoint = t.endpoint"
-        " and w.due_at <= clock_timestamp() order by w.due_at limit $1)"
-        " union all"
-        " (select * from webhook_owed w where w.build = t.build and w.endpoint = t.endpoint"
-        " and w.due_at > clock_timestamp() and w.last_at > clock_timestamp() order by w.last_at limit $1)) o"
-        f" where t.build = ({_LIVE}) and t.enabled",
-        at_once,
-    )
+    rows = await pool.fetch(DUE, at_once)
     return [Owed(*row) for row in rows]
 
 
@@ -202,8 +209,10 @@ async def still_shown(pool: asyncpg.Pool, recorded: Sequence[tuple[str, str, int
 async def standing(pool: asyncpg.Pool, endpoint: str) -> Standing:
     """What an endpoint is owed as far as the projection has come."""
     row = await pool.fetchrow(
-        "select count(due_at) as waiting, count(*) - count(due_at) as given_up"
-        f" from webhook_owed where build = ({_LIVE}) and endpoint = $1",
+        "select count(*) filter (where o.due_at is not null or o.last_at < t.enabled_at) as waiting,"
+        " count(*) filter (where o.due_at is null and o.last_at >= t.enabled_at) as given_up"
+        " from webhook_owed o join webhook_target t using (build, endpoint)"
+        f" where o.build = ({_LIVE}) and o.endpoint = $1",
         endpoint,
     )
     return Standing(row["waiting"], row["given_up"])

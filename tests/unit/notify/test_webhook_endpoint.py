@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from services.notify.domain.webhook_endpoint import (
     MOST_ENDPOINTS,
     MOST_KEPT,
+    MOST_SECRETS,
     OVERLAP,
     WEBHOOK_ENDPOINT,
     ChooseTypes,
@@ -66,7 +67,7 @@ def test_types_are_chosen() -> None:
     chosen.when(decide, ChooseTypes(("claim.paid",))).then()
 
 
-def test_a_replaced_secret_signs_beside_the_new_one_for_a_day_and_the_one_before_no_more() -> None:
+def test_a_replaced_secret_signs_for_a_day_beside_those_that_replace_it() -> None:
     later = AT + timedelta(hours=1)
     second = WebhookSecretRotated(ID, SECOND, AT + OVERLAP)
     third = WebhookSecretRotated(ID, THIRD, later + OVERLAP)
@@ -76,7 +77,14 @@ def test_a_replaced_secret_signs_beside_the_new_one_for_a_day_and_the_one_before
     assert [secret.version for secret in endpoint.signing(AT)] == [2, 1]
     assert [secret.value for secret in endpoint.signing(AT + OVERLAP)] == [SECOND]
     endpoint = WEBHOOK_ENDPOINT.fold([REGISTERED, second, third])
-    assert [secret.value for secret in endpoint.signing(later)] == [THIRD, SECOND]
+    assert [secret.value for secret in endpoint.signing(later)] == [THIRD, SECOND, FIRST]
+    assert [secret.value for secret in endpoint.signing(AT + OVERLAP)] == [THIRD, SECOND]
+    assert [secret.value for secret in endpoint.signing(later + OVERLAP)] == [THIRD]
+
+
+def test_few_secrets_sign_at_a_time() -> None:
+    rotated = [WebhookSecretRotated(ID, SECOND, AT + OVERLAP) for _ in range(2 * MOST_SECRETS)]
+    assert len(WEBHOOK_ENDPOINT.fold([REGISTERED, *rotated]).signing(AT)) == MOST_SECRETS
 
 
 def test_a_disabled_endpoint_is_tested_only_after_it_has_been_enabled() -> None:
