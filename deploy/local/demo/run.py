@@ -17,8 +17,8 @@ from deploy.local import settings
 from deploy.local.client import Client
 from deploy.local.clients import SignedIn
 from deploy.local.clock import advance, now_of, progress_of, settle
-from deploy.local.demo import callbacks, money, setting, training, whitelist
 from deploy.local.demo import claims as claiming
+from deploy.local.demo import money, setting, training, webhooks, whitelist
 from deploy.local.endpoints import Endpoints
 from deploy.local.histories import Comparison, compare
 from shared.testing.city import City
@@ -113,7 +113,7 @@ async def demo(endpoints: Endpoints, directory: Path, founders: int, story: Stor
         city = run.city()
         with story.step("城市就位：十六个区、培训机构、评价机构、载体、银行、政策和预算"):
             place = await setting.prepare(client, city, today.year)
-            endpoint = await callbacks.register(client, directory)
+            endpoint = await webhooks.register(client, directory)
             await settle(client)
         with story.step(f"{founders} 位创业者登记、参训、取得证书"):
             registered = await training.train(client, city, place, today)
@@ -140,8 +140,8 @@ async def demo(endpoints: Endpoints, directory: Path, founders: int, story: Stor
             await money.recover(client, made, shanghai_date(now_of(await progress_of(client))))
             await settle(client)
         with story.step("App 后台收到每一条消息的回调，逐条验签，重复的不重计"):
-            messages = await callbacks.messages_of(client, (item.person_id for item in registered))
-            await callbacks.all_heard(client, directory, endpoint, messages)
+            messages = await webhooks.messages_of(client, (item.person_id for item in registered))
+            await webhooks.all_heard(client, directory, endpoint, messages)
         with story.step("仅凭 Kafka 重建每个申请，与事件库、档案、服务逐一比对"):
             comparisons = await compare(client, [claim.claim_id for claim in made])
         figures = await _figures(client, made, listed, len(messages), comparisons)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,13 +33,20 @@ class Standing(NamedTuple):
     given_up: int
 
 
+class Debt(NamedTuple):
+    """Since when a message has been owed, and whether it has been given up."""
+
+    since: datetime
+    given_up: bool = False
+
+
 class Endpoint(msgspec.Struct):
-    """Who wants to hear of messages. `owed`: what is not delivered, and whether it has been given up."""
+    """Who wants to hear of messages. `owed`: what is not delivered."""
 
     url: str
     types: list[str]
     removed: bool = False
-    owed: dict[str, bool] = {}
+    owed: dict[str, Debt] = {}
     delivered: set[str] = set()
 
     def wants(self, kind: str) -> bool:
@@ -46,7 +54,7 @@ class Endpoint(msgspec.Struct):
 
     @property
     def standing(self) -> Standing:
-        given_up = sum(self.owed.values())
+        given_up = sum(debt.given_up for debt in self.owed.values())
         return Standing(len(self.owed) - given_up, given_up)
 
 
@@ -71,19 +79,19 @@ def told_by(records: Iterable[Located]) -> Told:
         event: dict[str, Any] = msgspec.json.decode(item.record.payload)
         match kind:
             case "MessageSent.v1":
-                _sent(told, event)
+                _sent(told, event, item.record.recorded_at)
             case "WebhookEndpointRegistered.v1":
                 told.endpoints[event["endpoint_id"]] = Endpoint(event["url"], event["types"])
             case "WebhookTypesChosen.v1":
                 told.endpoints[event["endpoint_id"]].types = event["types"]
             case "WebhookTestRequested.v1":
                 told.messages[event["test_id"]] = TEST, {"test_id": event["test_id"]}
-                _owe(told, event["endpoint_id"], event["test_id"])
+                _owe(told, event["endpoint_id"], event["test_id"], item.record.recorded_at)
             case "WebhookResendRequested.v1":
-                _owe(told, event["endpoint_id"], event["message_id"])
+                _owe(told, event["endpoint_id"], event["message_id"], item.record.recorded_at)
             case "WebhookEndpointEnabled.v1":
                 endpoint = told.endpoints[event["endpoint_id"]]
-                endpoint.owed = dict.fromkeys(endpoint.owed, False)
+                endpoint.owed = dict.fromkeys(endpoint.owed, Debt(item.record.recorded_at))
             case "WebhookEndpointRemoved.v1":
                 endpoint = told.endpoints[event["endpoint_id"]]
                 endpoint.removed, endpoint.owed = True, {}
@@ -92,23 +100,23 @@ def told_by(records: Iterable[Located]) -> Told:
     return told
 
 
-def _sent(told: Told, event: Mapping[str, Any]) -> None:
+def _sent(told: Told, event: Mapping[str, Any], at: datetime) -> None:
     id, subject = event["message_id"], event["subject_kind"]
     kind = f"{subject}.{event['template'].partition('.')[0].removeprefix(f'{subject}_')}"
     told.messages[id] = kind, {name: event[name] for name in ("message_id", "person_id", "subject_kind", "subject_id")}
     told.sent += 1
     for endpoint in told.endpoints.values():
         if endpoint.wants(kind):
-            endpoint.owed[id] = False
+            endpoint.owed[id] = Debt(at)
 
 
-def _owe(told: Told, endpoint_id: str, id: str) -> None:
+def _owe(told: Told, endpoint_id: str, id: str, at: datetime) -> None:
     if not told.endpoints[endpoint_id].removed:
-        told.endpoints[endpoint_id].owed[id] = False
+        told.endpoints[endpoint_id].owed[id] = Debt(at)
 
 
 def _attempted(told: Told, numbers: Counter[tuple[str, str]], event: Mapping[str, Any]) -> None:
-    """An attempt that was under way when its endpoint was removed is recorded behind that."""
+    """An attempt that was under way when its endpoint was removed, or enabled, is recorded behind that."""
     told.attempts += 1
     attempt, id, endpoint_id = event["attempt_id"], event["message_id"], event["endpoint_id"]
     endpoint = told.endpoints.get(endpoint_id)
@@ -126,8 +134,8 @@ def _attempted(told: Told, numbers: Counter[tuple[str, str]], event: Mapping[str
     if event["outcome"] == "delivered":
         endpoint.owed.pop(id, None)
         endpoint.delivered.add(id)
-    elif id in endpoint.owed:
-        endpoint.owed[id] = event.get("next_at") is None
+    elif id in endpoint.owed and datetime.fromisoformat(event["owed_since"]) >= endpoint.owed[id].since:
+        endpoint.owed[id] = endpoint.owed[id]._replace(given_up=event.get("next_at") is None)
 
 
 def findings_of(told: Told, shown: Mapping[str, Standing], received: Sequence[Received]) -> list[str]:
@@ -138,7 +146,7 @@ def findings_of(told: Told, shown: Mapping[str, Standing], received: Sequence[Re
         if standing != expected:
             named = "、".join(list(told.endpoints[id].owed)[:SHOWN])
             findings.append(
-                f"{id}：显示待送 {standing.waiting} 条、放弃 {standing.given_up} 条，"
+                f"{id}：显示待通知 {standing.waiting} 条、已放弃 {standing.given_up} 条，"
                 f"事件为 {expected.waiting} 条、{expected.given_up} 条（{named}）"
             )
     return findings + _of_the_app_backend(told, received)

@@ -147,8 +147,7 @@ async def _owe_again(
         " (build, endpoint, message, type, attempts, since, last_at, due_at, cause, correlation)"
         " select $1, t.endpoint, $3, $4, $5, $6, $6, $6, $7, $8 from webhook_target t"
         " where t.build = $1 and t.endpoint = $2"
-        " on conflict (build, endpoint, message) do update set"
-        " attempts = greatest(webhook_owed.attempts, excluded.attempts), step = 0, since = excluded.since,"
+        " on conflict (build, endpoint, message) do update set step = 0, since = excluded.since,"
         " last_at = excluded.last_at, due_at = excluded.due_at,"
         " cause = excluded.cause, correlation = excluded.correlation",
         *(build, endpoint, message, kind, attempts, record.recorded_at, record.id, record.correlation_id),

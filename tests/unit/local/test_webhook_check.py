@@ -1,6 +1,6 @@
 """The check of webhooks can fail: for each thing that must hold there is a history in which it does not."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +45,12 @@ def sent(id: str, template: str = "claim_paid.v1") -> Given:
 def attempted(id: str, outcome: str = "delivered", number: int = 1, *, is_last: bool = False, **changes: Any) -> Given:
     """What is none is left out of an event, such as the next attempt of what is delivered or given up."""
     made = {"attempt_id": f"wha_{id}_{number}", "endpoint_id": "whe_1", "message_id": id}
-    more = {"number": number, "outcome": outcome, **({} if is_last or outcome == "delivered" else {"next_at": AT})}
+    more: dict[str, Any] = {
+        "owed_since": AT,
+        "number": number,
+        "outcome": outcome,
+        **({} if is_last or outcome == "delivered" else {"next_at": AT}),
+    }
     return "WebhookAttempted", {**made, **more, "message_type": "claim.paid", **changes}
 
 
@@ -73,7 +78,7 @@ def test_a_message_that_waits_for_its_next_attempt_is_fine_however_often_it_has_
 
 
 def test_a_message_without_attempt_that_nobody_waits_for_is_found() -> None:
-    assert found(registered(), sent("msg_1")) == ["whe_1：显示待送 0 条、放弃 0 条，事件为 1 条、0 条（msg_1）"]
+    assert found(registered(), sent("msg_1")) == ["whe_1：显示待通知 0 条、已放弃 0 条，事件为 1 条、0 条（msg_1）"]
 
 
 def test_a_message_that_waits_though_it_is_delivered_is_found() -> None:
@@ -155,3 +160,11 @@ def test_what_comes_to_the_app_backend_has_to_be_what_was_sent() -> None:
     later = msgspec.structs.replace(came("msg_1"), timestamp="2025-03-03T02:00:00Z")
     assert found(*events, received=(came("msg_1"), later)) == ["App 后台几次收到的 msg_1 各不相同"]
     assert found(*events, received=(came("msg_1"), came("msg_2"))) == ["App 后台收到 msg_2，它未曾发出"]
+
+
+def test_an_attempt_that_was_under_way_when_its_endpoint_was_enabled_gives_nothing_up() -> None:
+    earlier = AT - timedelta(seconds=1)
+    last = attempted("msg_1", "failed", is_last=True, owed_since=earlier)
+    history = (registered(), sent("msg_1"), on("EndpointDisabled"), on("EndpointEnabled"), last)
+    assert found(*history, waiting=1) == []
+    assert found(*history, given_up=1) != []

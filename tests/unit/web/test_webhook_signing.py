@@ -222,8 +222,8 @@ def test_nothing_is_signed_with_nothing_nor_under_an_id_that_could_be_read_other
         "whsk_" + b64encode(bytes(31)).decode(),
         "whsk_" + b64encode(bytes(64)).decode(),
         "whpk_" + b64encode(bytes(32)).decode(),
-        SECRETS["v1a"][5:],
-        SECRETS["v1"][:-3] + "!!!",
+        [*PUBLISHED][1][5:],
+        [*PUBLISHED][0][:-3] + "!!!",
     ],
 )
 def test_an_unusable_secret_is_refused_and_not_repeated(unusable: str) -> None:

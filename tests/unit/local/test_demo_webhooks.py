@@ -10,8 +10,8 @@ import pytest
 from deploy.local import plan, settings
 from deploy.local.app_backend.place import key_directory, keys_in, url_of
 from deploy.local.client import Answer, Client
-from deploy.local.demo import callbacks
-from deploy.local.demo.callbacks import all_heard, register
+from deploy.local.demo import webhooks
+from deploy.local.demo.webhooks import all_heard, register
 from deploy.local.endpoints import Endpoints
 from deploy.local.failures import StackFailed
 from deploy.local.plan import StackOptions
@@ -147,7 +147,7 @@ def app_backend(*answers: list[str] | None) -> httpx.MockTransport:
 async def test_the_demo_goes_on_when_the_app_backend_has_every_message(
     tmp_path: Path, stack: StackSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callbacks, "PAUSE", 0.0)
+    monkeypatch.setattr(webhooks, "PAUSE", 0.0)
     backend = app_backend(["msg_0"], None, ["msg_0", "msg_2"], ["msg_0", "msg_2", "msg_1"])
     async with Notify() as notify:
         await all_heard(notify, tmp_path, "whe_1", ["msg_1", "msg_2"], backend)
@@ -156,7 +156,7 @@ async def test_the_demo_goes_on_when_the_app_backend_has_every_message(
 async def test_messages_that_do_not_come_are_named(
     tmp_path: Path, stack: StackSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callbacks, "PATIENCE", 0.0)
+    monkeypatch.setattr(webhooks, "PATIENCE", 0.0)
     async with Notify() as notify:
         id = notify.has(url_of(stack), "disabled")
         with pytest.raises(StackFailed, match=rf"told of 1 messages \({id}: disabled, 1 waiting, 0 given up\): msg_2"):

@@ -1,4 +1,4 @@
-"""The app's own backend hears of every message: its endpoint is registered once per stack, its deliveries awaited."""
+"""The app's own backend hears of every message: its endpoint is registered once per stack, its webhooks awaited."""
 
 import asyncio
 from collections.abc import Iterable
