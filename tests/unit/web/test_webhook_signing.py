@@ -23,6 +23,7 @@ PUBLISHED = {
     ),
 }
 """What the libraries of the specification (v1) and of its authors' server (v1a) are tested with."""
+PUBLISHED_V1, PUBLISHED_V1A = PUBLISHED
 SECRETS = {"v1": new_secret("v1"), "v1a": new_secret("v1a")}
 ALGORITHMS: tuple[Algorithm, ...] = ("v1", "v1a")
 
@@ -222,8 +223,8 @@ def test_nothing_is_signed_with_nothing_nor_under_an_id_that_could_be_read_other
         "whsk_" + b64encode(bytes(31)).decode(),
         "whsk_" + b64encode(bytes(64)).decode(),
         "whpk_" + b64encode(bytes(32)).decode(),
-        [*PUBLISHED][1][5:],
-        [*PUBLISHED][0][:-3] + "!!!",
+        PUBLISHED_V1A[5:],
+        PUBLISHED_V1[:-3] + "!!!",
     ],
 )
 def test_an_unusable_secret_is_refused_and_not_repeated(unusable: str) -> None:
