@@ -69,6 +69,8 @@ PREFIXES = {
     "batch_id": "pay",
     "entry_id": "wle",
     "message_id": "msg",
+    "endpoint_id": "whe",
+    "attempt_id": "wha",
 }
 
 

@@ -253,6 +253,9 @@ WRITES = {
         "/v1/sandbox/clock",
         "/v1/signing-keys:rotate",
         "/v1/vault/master-key:rotate",
+        "/v1/webhook-attempts/{attempt_id}:resend",
+        "/v1/webhook-endpoints/{endpoint_id}:disable",
+        "/v1/webhook-endpoints/{endpoint_id}:enable",
     },
     "evaluator:demo-1": {
         "/v1/certificates",
