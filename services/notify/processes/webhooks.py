@@ -49,7 +49,7 @@ AT_ONCE: Final = 16
 """How many attempts at one endpoint are under way at a time."""
 IDLE_SECONDS: Final = 0.1
 UNSIGNED_SECONDS: Final = 60.0
-"""How long an endpoint is left alone whose secret cannot be read."""
+"""How long a message waits whose endpoint's secret cannot be read."""
 ACTOR: Final = Actor("process:webhooks")
 USER_AGENT: Final = "Huchuang-Webhooks/1"
 
@@ -68,7 +68,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Body(msgspec.Struct, frozen=True):
-    """`timestamp`: when the message came to be, UTC. A test has no `data`."""
+    """`timestamp`: when the message came to be, or the test was asked for, UTC. The `data` of a test is its id."""
 
     type: str
     timestamp: datetime
