@@ -22,12 +22,14 @@ from services.notify.domain.webhook_endpoint import (
     Signature,
 )
 from services.notify.processes import webhooks as sending
+from services.notify.processes.webhooks import Webhooks, made_of
 from services.notify.projections import webhooks as projection
 from services.notify.projections.webhooks import standing
 from shared.eventstore.projections import request_build
 from shared.testing.fault_points import FaultPoint, armed
 from shared.values.ids import new_id, uuid7
 from shared.values.personal import Clear
+from shared.web.outside import Outside, Reply
 from shared.web.webhook_signing import NotGenuine, new_secret, verify
 from tests.integration.notify.desk import CLAIM, PERSON, Desk, until
 from tests.integration.places import Place
@@ -289,6 +291,21 @@ async def test_two_who_make_the_same_attempt_record_it_once(desk: Desk, receiver
     assert not await desk.made(message, endpoint, 2)
     query = "select count(*) from event where type = 'notify.WebhookAttempted.v1'"
     assert await desk.place.pool.fetchval(query) == 1
+
+
+async def test_who_records_an_attempt_too_late_changes_nothing(desk: Desk, receiver: Receiver) -> None:
+    """What another was told the first time counts, also where this one was told to leave the endpoint alone."""
+    endpoint, _ = await desk.register(receiver.url)
+    message = await desk.send()
+    [owed] = await projection.due(desk.place.pool, 1)
+    worker, seen = Webhooks(desk.place.store, Outside(loopback=True)), await desk.endpoint(endpoint)
+    for status in (204, 410):
+        now = datetime.now(UTC)
+        await worker._record(owed, seen, made_of(owed, seen.client, now, now, Reply(status, None, 1)))
+    made = await desk.attempt(message, endpoint, 1)
+    assert made is not None
+    assert made.status == 204
+    assert await _why(desk, endpoint) == ("enabled", None)
 
 
 async def _count(receiver: Receiver) -> int:
