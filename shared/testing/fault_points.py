@@ -23,6 +23,10 @@ FIRED = ".fired"
 class FaultPoint(StrEnum):
     """Every point there is, in the order in which an event passes them."""
 
+    IMPORT_TAKEN = "import.taken"
+    """A file of results has come, none of its lines has been looked at."""
+    IMPORT_JUDGED = "import.judged"
+    """Each of its lines is judged, nothing has been sent to the database."""
     APPEND_DECIDED = "append.decided"
     """The command is decided, nothing has been sent to the database."""
     APPEND_COMMITTED = "append.committed"

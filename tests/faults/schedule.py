@@ -18,10 +18,12 @@ UNMOVED = ("registry",)
 """Services whose processes nothing moves in a demo: registry's see to erasures."""
 WORKED = ("subsidy",)
 """Services with long work in a demo: policies are simulated before they are put in force."""
+IMPORTING = ("subsidy",)
+"""Services that take in files in a demo: what the bank tells of a batch of payments."""
 CALLING = ("notify",)
 """Services that call others of their own accord: the app's backend hears of each message."""
-SELDOM = ("work",)
-"""What a stack does once, when its first demo begins: it goes first, and fires at once."""
+SELDOM = ("work", "import")
+"""What a stack does once, when its first demo begins, or a demo once or twice: it goes first, and fires at once."""
 SOON = (1, 1, 2, 3, 5, 8)
 """How often a point is reached until its fault fires. Most lives of a process are short, so most are small."""
 
@@ -44,6 +46,7 @@ def points_of(service: str) -> list[FaultPoint]:
     """The points that a service gets to in a demo."""
     definition = definition_of(service)
     happens = {
+        "import": service in IMPORTING,
         "append": bool(definition.aggregates),
         "sequence": bool(definition.aggregates),
         "publish": bool(definition.aggregates),
@@ -73,7 +76,7 @@ def faults_of(service: str, points: Sequence[FaultPoint], action: Action, chance
 
 
 def is_seldom(point: FaultPoint) -> bool:
-    """Whether a stack gets there once."""
+    """Whether a stack, or a demo, gets there once or twice."""
     return point.partition(".")[0] in SELDOM
 
 

@@ -48,8 +48,8 @@ from shared.web.webhook_signing import signed_headers
 AT_ONCE: Final = 16
 """How many attempts at one endpoint are under way at a time."""
 IDLE_SECONDS: Final = 0.1
-UNSIGNED_SECONDS: Final = 60.0
-"""How long a message waits whose endpoint's secret cannot be read."""
+WAIT_SECONDS: Final = 60.0
+"""How long a message waits whose endpoint's secret cannot be read, or at which something fails that nobody foresaw."""
 ACTOR: Final = Actor("process:webhooks")
 USER_AGENT: Final = "Huchuang-Webhooks/1"
 
@@ -125,7 +125,7 @@ class Webhooks:
         return begun
 
     async def _one(self, owed: Owed) -> None:
-        """One attempt. Where the database goes away in between, it is made again."""
+        """One attempt. Where the database goes away in between, it is made again; what fails here ends nothing else."""
         key = (owed.endpoint, owed.message)
         try:
             reached(FaultPoint.WEBHOOK_TAKEN)
@@ -138,7 +138,10 @@ class Webhooks:
             await asyncio.sleep(STANDBY_SECONDS)
         except NoSecret:
             log.error("webhook_unsigned", endpoint=owed.endpoint)
-            await asyncio.sleep(UNSIGNED_SECONDS)
+            await asyncio.sleep(WAIT_SECONDS)
+        except Exception as error:
+            log.exception("webhook_failed", endpoint=owed.endpoint, message=owed.message, error=describe(error))
+            await asyncio.sleep(WAIT_SECONDS)
         finally:
             self._under_way.remove(key)
 

@@ -22,6 +22,7 @@ from services.subsidy.domain.payment_order import named_by, order_id, reason_of
 from shared.eventstore.decider import FieldError, Rejection
 from shared.eventstore.needs import Needs
 from shared.eventstore.work import Answer, Work
+from shared.testing.fault_points import FaultPoint, reached
 from shared.values.calendar import shanghai_date
 from shared.values.ids import PaymentBatchId
 from shared.web.answers import carries_out
@@ -72,6 +73,7 @@ async def results(request: Request, batch_id: str) -> Response:
     caller = caller_of(request)
     by = caller.user or caller.client
     content = await request.body()
+    reached(FaultPoint.IMPORT_TAKEN)
     kind, charset = _media_type(request)
     source: Source = "csv" if kind == "text/csv" else "json"
     lines = _of_file(content, charset) if source == "csv" else _of_json(await read_body(request, Results))
@@ -87,6 +89,7 @@ async def results(request: Request, batch_id: str) -> Response:
         if isinstance(found, Rejection):
             return found
         judged = _carried_out(work, batch.id, found)
+        reached(FaultPoint.IMPORT_JUDGED)
         decision = decide(ImportResults(digest, source, judged, by, today), batch)
         if isinstance(decision, Rejection):
             return decision

@@ -276,6 +276,22 @@ async def test_who_fails_between_the_answer_and_its_record_tells_again_under_the
     assert not await desk.made(message, endpoint, 2)
 
 
+def unforeseen() -> None:
+    raise ZeroDivisionError
+
+
+async def test_what_nobody_foresaw_of_one_message_holds_up_no_other(
+    desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "WAIT_SECONDS", 0.1)
+    endpoint, _ = await desk.register(receiver.url)
+    sent = [await desk.send() for _ in range(3)]
+    with armed(FaultPoint.WEBHOOK_TAKEN, unforeseen):
+        async with desk.at_work():
+            await desk.settled(endpoint)
+    assert sorted(receiver.ids) == sorted(sent)
+
+
 async def test_two_who_make_the_same_attempt_record_it_once(desk: Desk, receiver: Receiver) -> None:
     """As one does that was frozen while another took its lease over."""
     endpoint, _ = await desk.register(receiver.url)
