@@ -26,13 +26,16 @@ test: lint ## lint and the suite
 	$(BIN)/pytest $(BESIDE) -m "not full" tests/unit tests/contract tests/integration
 	$(BIN)/pytest -m "not full" tests/conformance tests/faults tests/e2e
 
-test-full: lint ## lint and the suite with the slow volume and fault runs
+test-full: export HUCHUANG_FAULT_RESULTS := $(CURDIR)/.fault-results.jsonl
+test-full: lint ## the suite with its slow volume and fault runs; makes docs/reliability.md
+	rm -f $(HUCHUANG_FAULT_RESULTS)
 	$(BIN)/pytest $(BESIDE) tests/unit tests/contract tests/integration
 	$(BIN)/pytest tests/conformance tests/faults tests/e2e
+	$(BIN)/python -m tests.faults.report $(HUCHUANG_FAULT_RESULTS)
 
 clean: ## stop the stack, remove all that was made here, data included
 	@if [ -x $(BIN)/huchuang ]; then $(BIN)/huchuang down; fi
-	rm -rf .huchuang .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .huchuang .venv .uv .fault-results.jsonl .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/.ready: pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

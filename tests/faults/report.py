@@ -1,12 +1,16 @@
 """What a run of the faults leaves: one line of results per test, and the document that is made of them.
 
-`HUCHUANG_FAULT_RESULTS=FILE pytest tests/faults` adds to FILE; `python -m tests.faults.report` makes
-docs/reliability.md of the results that are checked in beside this module.
+`HUCHUANG_FAULT_RESULTS=FILE pytest tests/faults` adds to FILE; `python -m tests.faults.report [FILE]` makes
+docs/reliability.md of the results that are checked in beside this module, once FILE has taken their place.
 """
 
 import os
+import shutil
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -21,10 +25,10 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 PREFACE = """\
 # Reliability: what was done to the services, and what became of it
 
-Made by `python -m tests.faults.report` of what runs of `tests/faults` have left in `tests/faults/results.jsonl`; not
-written by hand. A *round* is one fault that was made, a *run* what was checked as a whole afterwards. "All holds"
-means: every figure is the one that the demo's roads predict, and `huchuang verify --all` finds nothing, in a stack that
-has come to rest. `HUCHUANG_FAULT_SEED` makes the choices of a run again.
+Made by `make test-full` of what its faults have left in `tests/faults/results.jsonl`; not written by hand. A *round* is
+one fault that was made, a *run* what was checked as a whole afterwards. "All holds" means: every figure is the one that
+the demo's roads predict, and `huchuang verify --all` finds nothing, in a stack that has come to rest.
+`HUCHUANG_FAULT_SEED` makes the choices of a run again. The code was that of {commits}.
 
 | fault | where | runs | rounds | outcome | seeds |
 |---|---|---|---|---|---|
@@ -41,6 +45,8 @@ class Result(msgspec.Struct, frozen=True):
     seed: str
     points: dict[str, int] = {}
     """How many rounds each place saw, for a table of its own."""
+    commit: str = ""
+    """What was checked out; ends with `+` where something was changed."""
 
 
 def on(broker: str, where: str = "every service") -> str:
@@ -52,11 +58,26 @@ def keep(result: Result) -> None:
     """Add a result to the file that `HUCHUANG_FAULT_RESULTS` names, if it names one."""
     if (named := os.environ.get(VARIABLE)) is not None:
         with Path(named).open("ab") as file:
-            file.write(msgspec.json.encode(result, order="deterministic") + b"\n")
+            written = msgspec.structs.replace(result, commit=checked_out())
+            file.write(msgspec.json.encode(written, order="deterministic") + b"\n")
+
+
+@cache
+def checked_out() -> str:
+    """The commit that this code is of; empty where there is no git."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(("git", *words), cwd=RESULTS.parent, capture_output=True, text=True, check=True).stdout
+
+    try:
+        return git("rev-parse", "--short", "HEAD").strip() + "+" * bool(git("status", "--porcelain"))
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return ""
 
 
 def render(results: list[Result]) -> str:
     """The document: runs of the same fault at the same place are one row."""
+    commits = ", ".join(f"`{commit}`" for commit in dict.fromkeys(one.commit or "unknown" for one in results))
     runs: dict[tuple[str, str, str], list[Result]] = {}
     for result in results:
         runs.setdefault((result.fault, result.where, result.outcome), []).append(result)
@@ -70,7 +91,7 @@ def render(results: list[Result]) -> str:
         if one.points:
             counts.setdefault((one.fault, one.where), Counter()).update(one.points)
     tables = [line for (fault, where), found in counts.items() for line in _points(f"{fault}, {where}", found)]
-    return PREFACE + "\n".join([*rows, *tables]) + "\n"
+    return PREFACE.format(commits=commits) + "\n".join([*rows, *tables]) + "\n"
 
 
 def _points(title: str, counts: Mapping[str, int]) -> list[str]:
@@ -84,13 +105,15 @@ def _points(title: str, counts: Mapping[str, int]) -> list[str]:
     return lines
 
 
-def read(path: Path = RESULTS) -> list[Result]:
-    return [msgspec.json.decode(line, type=Result) for line in path.read_bytes().splitlines()]
+def read() -> list[Result]:
+    return [msgspec.json.decode(line, type=Result) for line in RESULTS.read_bytes().splitlines()]
 
 
-def main() -> None:
+def main(words: Sequence[str]) -> None:
+    for fresh in words:
+        shutil.copyfile(fresh, RESULTS)
     DOCUMENT.write_text(render(read()), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
