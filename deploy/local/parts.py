@@ -63,7 +63,7 @@ class Part:
             began = loop.time()
             try:
                 reason = await self._run_once()
-            except StackFailed as failure:
+            except (StackFailed, OSError) as failure:  # such as a disk without room for its log
                 reason = str(failure)
             ends += 1
             if not self._ready_once.done() and ends >= TRIES:

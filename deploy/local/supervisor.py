@@ -203,7 +203,11 @@ class Supervisor:
         self._changed()
 
     def _changed(self) -> None:
-        state.write(self.state, self.directory)
+        """Write down what changed; a disk without room for it stops nobody, and the next change is written again."""
+        try:
+            state.write(self.state, self.directory)
+        except OSError as error:
+            log.error("%s is not written: %s", state.FILE, error)
 
 
 async def _together(parts: Iterable[Part]) -> None:

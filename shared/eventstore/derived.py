@@ -27,6 +27,8 @@ from shared.eventstore.record import EventTypes
 
 PATIENCE = 600.0
 """Seconds that the comparison may take; commands wait as long. Measured in docs/kernel.md."""
+THINKING = "60s"
+"""How long we may take between two statements while the tables are locked: who is frozen or cut off lets them go."""
 STREAMS = 500
 """How many streams are folded at a time, and how many may have moved before the tables are locked."""
 
@@ -79,7 +81,7 @@ class Derived:
     async def _staged(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection in whose transaction everything is staged and the live tables stand still."""
         async with self._one_at_a_time, self._pool.acquire() as connection:
-            await connection.execute("set idle_in_transaction_session_timeout = 0")
+            await connection.execute(f"set idle_in_transaction_session_timeout = '{THINKING}'")
             try:
                 await connection.execute("select make_staging()")
                 since = await self._stage_all(connection)

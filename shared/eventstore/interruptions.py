@@ -18,3 +18,15 @@ class TwinStillRunning(AskLater):
 DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """A connection that is lost between two of its states answers with an InternalClientError, which is neither."""
 INTERRUPTIONS = (*DATABASE, AskLater)
+FAULTY = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.SyntaxOrAccessError,
+)
+"""What the database says of a statement, and will say again; any other of its errors says how the database is."""
+
+
+def passes(error: BaseException) -> bool:
+    """Whether what ended so may go well when it is tried again: somebody is away, out of room, or in the way."""
+    return isinstance(error, INTERRUPTIONS) and not isinstance(error, FAULTY)

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from shared.eventstore.follower import Apply
-from shared.eventstore.interruptions import INTERRUPTIONS, AskLater
+from shared.eventstore.interruptions import INTERRUPTIONS, AskLater, passes
 from shared.eventstore.lease import STANDBY_SECONDS, Lease
 from shared.eventstore.process import Reactor, SetTimer
 from shared.eventstore.reader import Sequenced
@@ -33,6 +33,9 @@ from shared.testing.fault_points import FaultPoint, reached
 BATCH = 256
 STREAMS_AT_ONCE = 16
 IDLE_SECONDS = 0.05
+PAUSE_SECONDS = 0.2
+"""How long a timer is left alone that could not be woken; twice as long each time, up to `LONGEST_PAUSE_SECONDS`."""
+LONGEST_PAUSE_SECONDS = 60.0
 
 CONSUMER = "reaction"
 TIMER = "timer:"
@@ -42,6 +45,21 @@ UNSERVED = (msgspec.ValidationError, UnknownEventType, ErasedSubject, NoSuchStre
 """What will be so however often it is tried: the event or timer is parked."""
 
 log = structlog.get_logger(__name__)
+
+
+class NobodyListens(AskLater):
+    """No process of this code listens to what is queued: one of newer code does, which takes over."""
+
+
+Timer = tuple[str, str, datetime]
+"""Process, key, and when it is due (business clock, UTC)."""
+
+
+class Pause(NamedTuple):
+    """How long a timer is left alone, and until when by the loop's clock."""
+
+    seconds: float
+    until: float
 
 
 def queue_for(reactor: Reactor, service: str) -> Apply:
@@ -68,6 +86,7 @@ class Reactions:
         self._pool = store.pool
         self._reactor = reactor
         self._lease = Lease(store.pool, "reactions")
+        self._pauses: dict[Timer, Pause] = {}
 
     async def run(self) -> None:
         """React until cancelled. Timers have a loop of their own: no question that stays open delays a deadline."""
@@ -103,14 +122,18 @@ class Reactions:
                 return number
             try:
                 await self._react_to(row)
-            except AskLater as error:
+            except Exception as error:
+                if passes(error) and not isinstance(error, AskLater):
+                    raise
                 seconds = await self._pool.fetchval("select postpone_reaction($1)", row["id"])
-                log.info("reaction_waits", reaction=row["id"], seconds=seconds, error=describe(error))
+                _tell(error, "reaction_waits", reaction=row["id"], seconds=seconds)
                 return number
         return len(rows)
 
     async def _react_to(self, row: Any) -> None:
         record = parse(row["record"])
+        if not self._reactor.listens_to(record.type):
+            raise NobodyListens(record.type)
         reason: str | None = None
         timers: list[tuple[str, SetTimer]] = []
         state = await self._pool.fetchval("select reaction_state($1)", row["id"])
@@ -139,12 +162,14 @@ class Reactions:
 
     async def wake_due(self) -> int:
         """Wake every process whose timer is due, in the order in which they are; returns how many were woken."""
+        now = asyncio.get_running_loop().time()
+        paused = [timer for timer, pause in self._pauses.items() if pause.until > now]
         rows = await self._pool.fetch(
             "select process, key, due_at, payload from timer where due_at <= $1 and process = any ($2)"
+            " and (process, key, due_at) not in (select * from unnest($4::text[], $5::text[], $6::timestamptz[]))"
             " order by due_at, process, key limit $3",
-            await self._store.now(),
-            list(self._reactor.processes),
-            BATCH,
+            *(await self._store.now(), list(self._reactor.processes), BATCH),
+            *([timer[part] for timer in paused] for part in range(3)),
         )
         woken = 0
         for _, due in groupby(rows, lambda row: row["due_at"]):
@@ -153,17 +178,20 @@ class Reactions:
 
     async def _wake(self, row: Any) -> int:
         """Wake one process: 1, or 0 when it has to be tried again. What can never be done is parked."""
-        process, key, due_at = row["process"], row["key"], row["due_at"]
+        timer = process, key, due_at = row["process"], row["key"], row["due_at"]
         reason: str | None = None
         reached(FaultPoint.TIMER_TAKEN)
         try:
             await self._reactor.wake(process, key, due_at, row["payload"])
-        except AskLater as error:
-            log.info("timer_waits", process=process, error=describe(error))
-            return 0
         except UNSERVED as error:
             log.warning("timer_parked", process=process, error=describe(error))
             reason = describe(error)
+        except Exception as error:
+            if passes(error) and not isinstance(error, AskLater):
+                raise
+            _tell(error, "timer_waits", process=process, seconds=self._pause(timer))
+            return 0
+        self._pauses.pop(timer, None)
         reached(FaultPoint.TIMER_DONE)
         async with self._pool.acquire() as connection, connection.transaction():
             gone = await connection.fetchval(
@@ -173,6 +201,21 @@ class Reactions:
             if gone and reason is not None:
                 await _park(connection, f"{TIMER}{process}", key, None, None, row["payload"], reason)
         return 1
+
+    def _pause(self, timer: Timer) -> float:
+        """Leave a timer alone for a while, so that others get their turn; returns for how many seconds."""
+        before = self._pauses.get(timer)
+        seconds = PAUSE_SECONDS if before is None else min(2 * before.seconds, LONGEST_PAUSE_SECONDS)
+        self._pauses[timer] = Pause(seconds, asyncio.get_running_loop().time() + seconds)
+        return seconds
+
+
+def _tell(error: Exception, event: str, **what: object) -> None:
+    """Log why something waits; what nobody foresaw with its trace, for somebody has to mend it."""
+    if isinstance(error, AskLater):
+        log.info(event, error=describe(error), **what)
+    else:
+        log.error(event, error=describe(error), exc_info=error, **what)
 
 
 def _whole(outcomes: Sequence[int | BaseException]) -> list[int]:

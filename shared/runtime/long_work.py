@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from shared.eventstore.decider import Rejection
-from shared.eventstore.interruptions import INTERRUPTIONS, AskLater
+from shared.eventstore.interruptions import INTERRUPTIONS, passes
 from shared.eventstore.lease import STANDBY_SECONDS, Lease
 from shared.eventstore.needs import IdempotencyKey
 from shared.eventstore.store import KeyReused
@@ -23,8 +23,6 @@ from shared.testing.fault_points import FaultPoint, reached
 from shared.values.ids import new_id, uuid7
 
 LOOK_SECONDS = 0.5
-AWAY = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError, OSError, AskLater)
-"""What an operation is begun again after; any other error would come again."""
 
 log = structlog.get_logger(__name__)
 
@@ -133,10 +131,15 @@ class Operations:
             self._accepted.clear()
 
     async def step(self) -> bool:
-        """Carry out the oldest operation that is not finished; False when there is none."""
+        """Carry out the oldest operation that is not finished; False when there is none.
+
+        One of a kind that this code does not know was accepted by newer code, which carries it out.
+        """
         row = await self._pool.fetchrow(
             "update operation set status = 'running' where id = (select id from operation"
-            " where status in ('accepted', 'running') order by requested_at limit 1) returning id, kind, input"
+            " where status in ('accepted', 'running') and kind = any ($1) order by requested_at limit 1)"
+            " returning id, kind, input",
+            list(self.kinds),
         )
         if row is None:
             return False
@@ -156,9 +159,9 @@ class Operations:
     async def _carry_out(self, id: str, kind: str, input: bytes) -> None:
         try:
             outcome = await self.kinds[kind](input, Progress(self._pool, id))
-        except AWAY:
-            raise
         except Exception as error:
+            if passes(error):
+                raise
             log.exception("operation_failed", operation=id, kind=kind, error=describe(error))
             outcome = Rejection(code="internal_error", detail="服务内部错误，已记录", status=500)
         reached(FaultPoint.WORK_DONE)

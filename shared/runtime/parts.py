@@ -57,6 +57,11 @@ LOOK_SECONDS = 0.5
 MARK_SECONDS = 1.0
 
 
+KEPT_ALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
+"""PostgreSQL finds out within a minute that we cannot be reached any more, and lets go of what our session has locked.
+Seconds, but for the count."""
+
+
 async def open_pool(
     dsn: str,
     *,
@@ -74,7 +79,7 @@ async def open_pool(
         min_size=minimum,
         max_size=maximum,
         command_timeout=30,
-        server_settings={"idle_in_transaction_session_timeout": "10s", "jit": "off"},
+        server_settings={"idle_in_transaction_session_timeout": "10s", "jit": "off", **KEPT_ALIVE},
         reset=_nothing_to_reset,
     )
 
@@ -93,6 +98,7 @@ class Parts:
         self.definition = definition
         self.settings = settings
         self._tasks: list[asyncio.Task[Any]] = []
+        self._stopping = False
         self._consumer: Consumer | None = None
         self._broker = Incarnations(settings.kafka)
         self._log: Identity | None = None
@@ -263,10 +269,19 @@ class Parts:
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
-        task.add_done_callback(_died)
+        task.add_done_callback(self._ended)
         self._tasks.append(task)
 
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """A worker that ends, of whatever cause, ends the process, so that whoever supervises it starts it again."""
+        if not self._stopping:
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            told = "no error" if error is None else describe(error)
+            log.error("worker_died", worker=task.get_name(), error=told, exc_info=error)
+            os.kill(os.getpid(), signal.SIGTERM)
+
     async def stop(self) -> None:
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -277,7 +292,10 @@ class Parts:
         await self.pool.close()
 
     async def ready(self) -> tuple[int, bytes]:
-        """Whether this process can do its work now: the database and the broker answer, no worker has died."""
+        """Whether this process can answer now: the database answers, no worker has died.
+
+        A broker that is away is told and decides nothing: what is accepted waits in the log, and is published later.
+        """
         checks: dict[str, str] = {}
         try:
             async with asyncio.timeout(3):
@@ -285,11 +303,6 @@ class Parts:
             checks["database"] = "ok"
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             checks["database"] = type(error).__name__
-        try:
-            await self._broker.cluster()
-            checks["broker"] = "ok"
-        except ERRORS as error:
-            checks["broker"] = type(error).__name__
         for task in self._tasks:
             checks[task.get_name()] = "stopped" if task.done() else "ok"
         if self._consumer is not None and self._consumer.refused:
@@ -298,6 +311,11 @@ class Parts:
             checks["log"] = f"restored from a backup: run huchuang reconcile {self.definition.name}"
         ready = all(value == "ok" for value in checks.values())
         status = RESTORED if self.restored else "ready" if ready else "not_ready"
+        try:
+            await self._broker.cluster()
+            checks["broker"] = "ok"
+        except ERRORS as error:
+            checks["broker"] = type(error).__name__
         body = {"status": status, "checks": checks}
         return (200 if ready else 503), msgspec.json.encode(body)
 
@@ -334,10 +352,3 @@ class Parts:
             "sources": list(self.definition.sources),
             "applied": {item["source"]: item["watermark"] for item in applied},
         }
-
-
-def _died(task: asyncio.Task[Any]) -> None:
-    """A worker that dies of something unforeseen ends the process, so that whoever supervises it starts it again."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("worker_died", worker=task.get_name(), error=describe(error), exc_info=error)
-        os.kill(os.getpid(), signal.SIGTERM)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -23,6 +23,8 @@ SPARE_SECONDS = 60
 AWAY_SECONDS = 1.0
 """How long a service that could not be reached is left alone: many may want to ask it, and each would wait."""
 
+T = TypeVar("T")
+
 
 class PeerUnavailable(AskLater):
     """The other service did not answer in time; ask again later."""
@@ -34,6 +36,21 @@ class PeerRefused(PeerUnavailable):
     def __init__(self, message: str, problem: Problem) -> None:
         super().__init__(message)
         self.problem = problem
+
+
+class Granted(msgspec.Struct):
+    """An access token, as registry grants it (RFC 6749, 5.1)."""
+
+    access_token: str
+    expires_in: float
+
+
+class Told(msgspec.Struct):
+    """A problem document (RFC 9457), as far as it is passed on."""
+
+    code: str
+    detail: str
+    errors: tuple[FieldError, ...] = ()
 
 
 class Peers:
@@ -65,10 +82,10 @@ class Peers:
         if response.status_code == 404:
             return None
         if response.status_code == 422 and response.headers.get("content-type") == MEDIA_TYPE:
-            raise PeerRefused(f"{service}: 422", of_answer(response))
+            raise PeerRefused(f"{service}: 422", _of_answer(service, response))
         if response.status_code >= 400:
             raise PeerUnavailable(f"{service}: {response.status_code}")
-        return msgspec.json.decode(response.content)
+        return _read(service, response, Any)
 
     async def _sent(self, method: str, service: str, path: str, body: bytes | None, key: str | None) -> httpx.Response:
         headers = {"authorization": f"Bearer {await self._bearer()}"}
@@ -112,16 +129,23 @@ class Peers:
             answer = await self._client.post(f"{settings.services['registry']}/oauth2/token", data=form)
         if answer.status_code != 200:
             raise PeerUnavailable(f"registry gives no token: {answer.status_code}")
-        granted = answer.json()
-        self._token = granted["access_token"]
-        self._good_until = time.monotonic() + granted["expires_in"] - SPARE_SECONDS
+        granted = _read("registry", answer, Granted)
+        self._token = granted.access_token
+        self._good_until = time.monotonic() + granted.expires_in - SPARE_SECONDS
 
     async def close(self) -> None:
         await self._client.aclose()
 
 
-def of_answer(response: httpx.Response) -> Problem:
-    """The problem that another service answered with, its fields included."""
-    told = response.json()
-    fields = [FieldError(error["pointer"], error["code"], error["detail"]) for error in told.get("errors", ())]
-    return Problem(response.status_code, told["code"], told["detail"], fields=fields)
+def _of_answer(service: str, response: httpx.Response) -> Problem:
+    """The problem that another service answered with, its fields included. Raises `PeerUnavailable`."""
+    told = _read(service, response, Told)
+    return Problem(response.status_code, told.code, told.detail, fields=told.errors)
+
+
+def _read(service: str, response: httpx.Response, type: type[T]) -> T:
+    """What an answer says. Raises `PeerUnavailable`: who answers otherwise is not the service, or not itself."""
+    try:
+        return msgspec.json.decode(response.content, type=type)
+    except msgspec.MsgspecError as error:
+        raise PeerUnavailable(f"{service}: {response.status_code}, unreadable") from error

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import asyncpg
+import pytest
 
+from shared.eventstore import reactions as reactions_of
 from shared.eventstore.decider import Upcast
 from shared.eventstore.follower import Follower
 from shared.eventstore.interruptions import AskLater
@@ -189,3 +191,68 @@ async def test_a_timer_that_can_never_be_served_is_parked_and_later_ones_are_wok
     assert (await store.look(Needs(streams=(MIRROR,)))).state(ACCOUNT, MIRROR).total == 1
     assert [row["key"] for row in await pool.fetch("select key from timer")] == ["silent"]
     assert [row["stream"] for row in await pool.fetch("select stream from parked")] == [unreadable]
+
+
+async def test_what_nobody_foresaw_holds_up_its_own_stream_alone_and_is_tried_again(
+    store: Store, pool: asyncpg.Pool
+) -> None:
+    bad, good = [stream_of(await open_account(store, name, name)) for name in ("bad", "good")]
+    broken = True
+
+    def react(record: Record) -> Sequence[Reaction]:
+        if record.stream == bad and broken:
+            raise ZeroDivisionError
+        return [moved_by(MIRROR, 1)]
+
+    process = Process(name="p", on=frozenset({"test.Opened.v1"}), react=react)
+    reactions = await queued(store, Reactor(store, [process]))
+    assert await reactions.react() == 1
+    assert [row["stream"] for row in await pool.fetch("select stream from reaction")] == [bad]
+    broken = False
+    await pool.execute("update reaction set not_before = now()")
+    assert await reactions.react() == 1
+    assert (await store.look(Needs(streams=(MIRROR,)))).state(ACCOUNT, MIRROR).total == 2
+    assert good
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), asyncpg.NumericValueOutOfRangeError("x"), AskLater()])
+async def test_a_timer_that_cannot_be_woken_is_left_alone_for_longer_each_time_and_others_are_woken(
+    store: Store, pool: asyncpg.Pool, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reactions_of, "BATCH", 1)
+    tried = 0
+
+    def wake(stream: str, _: bytes) -> Sequence[Command]:
+        nonlocal tried
+        if stream == "bad":
+            tried += 1
+            raise error
+        return [moved_by(stream, 1)]
+
+    reactions = Reactions(store, Reactor(store, [Process(name="p", on=frozenset(), react=lambda _: (), wake=wake)]))
+    async with pool.acquire() as connection:
+        for number, key in enumerate(("bad", MIRROR)):
+            due_at = PAST + timedelta(days=number)
+            await set_timer(connection, "p", SetTimer(key=key, due_at=due_at, payload=b""))
+    assert [await reactions.wake_due() for _ in range(3)] == [0, 1, 0]
+    assert tried == 1
+    paused = dict(reactions._pauses)
+    monkeypatch.setattr(reactions, "_pauses", {timer: pause._replace(until=0.0) for timer, pause in paused.items()})
+    assert await reactions.wake_due() == 0
+    assert tried == 2
+    assert [pause.seconds for pause in reactions._pauses.values()] == [2 * pause.seconds for pause in paused.values()]
+
+
+async def test_what_newer_code_has_queued_is_left_to_it(store: Store, pool: asyncpg.Pool) -> None:
+    """As while an upgrade goes on: who holds the lease of reactions may not know the process yet."""
+    stream = stream_of(await open_account(store, "one", "o"))
+    newer = Process(name="p", on=frozenset({"test.Opened.v1"}), react=lambda _: [moved_by(stream, 1)])
+    waiting = await queued(store, Reactor(store, [newer]))
+    older = Reactions(store, Reactor(store, []))
+    await waiting._lease.give_up()
+    assert await older._lease.held() is not None
+    assert await older.react() == 0
+    await older._lease.give_up()
+    await pool.execute("update reaction set not_before = now()")
+    assert await waiting.react() == 1
+    assert (await store.look(Needs(streams=(stream,)))).state(ACCOUNT, stream).total == 1

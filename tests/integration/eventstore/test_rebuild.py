@@ -224,3 +224,18 @@ async def test_a_scope_kept_apart_is_left_alone(store: Store, pool: asyncpg.Pool
     await pool.execute("insert into limit_unique values ('keyed', 'hash', 'per_1')")
     assert await Derived(pool, store.types, {"keyed"}).differences() == []
     assert len(await Derived(pool, store.types).differences()) == 1
+
+
+async def test_who_is_frozen_while_the_tables_are_locked_lets_them_go(
+    store: Store, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(derived_tables, "THINKING", "500ms")
+
+    async def frozen() -> None:
+        async with Derived(pool, store.types)._staged() as connection:
+            async with asyncio.timeout(20):
+                await open_account(store, "n", "owner")
+            await connection.fetchval("select 1")
+
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await frozen()

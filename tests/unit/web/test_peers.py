@@ -85,3 +85,24 @@ async def test_a_service_that_cannot_be_reached_is_left_alone_for_a_while_and_th
     assert reached == 1
     now, there = AWAY_SECONDS, True
     assert await asked.post("subsidy", "/v1/anything", {}) == {"a": 1}
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"", b"\xff"])
+async def test_an_answer_that_cannot_be_read_is_no_answer(content: bytes) -> None:
+    """Somebody between us and the service answered in its place."""
+    with pytest.raises(PeerUnavailable):
+        await peers(200, content, "text/html").get("subsidy", "/v1/log/head")
+    with pytest.raises(PeerUnavailable) as unavailable:
+        await peers(422, content, "application/problem+json").get("subsidy", "/v1/log/head")
+    assert not isinstance(unavailable.value, PeerRefused)
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"{}", b'{"access_token":1,"expires_in":60}'])
+async def test_a_token_that_cannot_be_read_is_none(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.web.peers.token_request", lambda *_: {})
+    settings = SimpleNamespace(services={"registry": "http://registry"}, authority="http://registry")
+    asked = Peers(cast(Settings, settings), "audit")
+    asked._key = cast(Any, object())
+    asked._client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200, content=content)))
+    with pytest.raises(PeerUnavailable):
+        await asked.get("registry", "/v1/persons")

@@ -1,0 +1,63 @@
+"""A supervised part is kept running, whatever the disk says."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import Process
+from pathlib import Path
+
+import pytest
+
+from deploy.local.parts import Part
+from deploy.local.plan import StackOptions
+from deploy.local.processes import Program
+from deploy.local.secrets import write_private
+from deploy.local.state import PartState
+from deploy.local.supervisor import Supervisor
+
+SLEEPING = (sys.executable, "-c", "import time; time.sleep(600)")
+
+
+async def test_a_part_whose_start_finds_no_room_is_started_again(tmp_path: Path) -> None:
+    asked = 0
+
+    async def program() -> Program:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise OSError(28, "No space left on device")
+        return Program(name="sleeper", argv=SLEEPING, log=tmp_path / "log")
+
+    async def at_once(_: Process) -> None:
+        return
+
+    part = Part(PartState(name="sleeper", log=""), program, at_once, lambda: None)
+    await part.start()
+    try:
+        assert part.state.pid is not None
+        os.kill(part.state.pid, 9)
+        async with asyncio.timeout(30):
+            while asked < 3 or not part.state.ready:
+                await asyncio.sleep(0.01)
+        assert part.state.restarts == 2
+    finally:
+        await part.stop()
+
+
+def test_a_supervisor_goes_on_when_its_state_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no directory")
+    supervisor = Supervisor(tmp_path / "file", StackOptions())
+    supervisor._say("ready")
+    assert supervisor.state.phase == "ready"
+
+
+def test_a_file_that_cannot_be_written_leaves_no_half_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_private(tmp_path / "file", b"whole")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_private(tmp_path / "file", b"half")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("file", b"whole")]
