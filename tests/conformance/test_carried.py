@@ -16,11 +16,13 @@ from shared.messaging.incarnation import Incarnation, Incarnations
 from tests.brokers import Brokers, empty
 from tests.conformance.city import City
 from tests.conformance.conftest import TOPIC
+from tests.faults.report import Result, keep, on
 from tests.integration.messaging.working import at_work, in_kafka, incarnation_of, until
 
 MEMBERS = 8
 """Joins and leaves of the quick round, one every `TURN`."""
 TURN = 1.0
+ONCE = "each event took effect once, in order"
 
 
 async def test_a_broker_that_was_killed_goes_on_or_is_filled_again(broker: Running, choice: str, city: City) -> None:
@@ -41,6 +43,8 @@ async def test_a_broker_that_was_killed_goes_on_or_is_filled_again(broker: Runni
     assert set(held) == set(range(1, head + 1))
     assert (await city.incarnation() == before) == (choice == "apache")
     await city.is_whole(head)
+    found = "its data are there, the relay goes on" if choice == "apache" else "back empty, filled again"
+    keep(Result("`kill -9`", on(choice, "broker"), 1, f"{found}; {ONCE}", ""))
 
 
 async def lose_topic(broker: Running, directory: Path) -> None:
@@ -72,6 +76,7 @@ async def test_a_cluster_that_keeps_its_id_and_loses_its_data_is_filled_again(
     assert after.cluster == before.cluster
     assert set(held) == set(range(1, head + 1))
     await city.is_whole(head)
+    keep(Result("data lost, the cluster's id kept", on("apache", "broker"), 1, f"filled again; {ONCE}", ""))
 
 
 async def test_a_topic_that_was_emptied_behind_a_hint_is_read_from_its_beginning(broker: Running, city: City) -> None:
@@ -126,6 +131,7 @@ async def test_more_partitions_lose_nothing_and_double_nothing(apache: Running, 
     assert len(messages) == head  # nothing was published again
     assert max(message.partition for message in messages) >= PARTITIONS
     await city.is_whole(head)
+    keep(Result("partitions added while streams are written", on("apache", "a topic"), 1, ONCE, ""))
 
 
 async def test_a_partition_that_came_to_be_while_nobody_read_is_read(apache: Running, city: City) -> None:
@@ -145,7 +151,7 @@ async def test_a_partition_that_came_to_be_while_nobody_read_is_read(apache: Run
     await city.is_whole(head)
 
 
-async def come_and_go(city: City, bootstrap: str, turns: int) -> None:
+async def come_and_go(city: City, choice: str, bootstrap: str, turns: int) -> None:
     """Every second somebody joins, and whoever has been there longest leaves: in turn politely, and without a word."""
     members: list[asyncio.Task[None]] = []
     async with at_work(city.relay(bootstrap).run()) as working:
@@ -168,6 +174,7 @@ async def come_and_go(city: City, bootstrap: str, turns: int) -> None:
         task.cancel()
     await asyncio.gather(*members, return_exceptions=True)
     await city.is_whole(head)
+    keep(Result("consumers joining and leaving every second", on(choice, "a topic"), turns, ONCE, ""))
 
 
 async def forget_lease(city: City) -> None:
@@ -183,16 +190,18 @@ async def keep_writing(city: City, turns: int) -> int:
     return head
 
 
-async def test_members_join_and_leave_every_second_and_progress_goes_on(broker: Running, city: City) -> None:
-    await come_and_go(city, broker.bootstrap, MEMBERS)
+async def test_members_join_and_leave_every_second_and_progress_goes_on(
+    broker: Running, choice: str, city: City
+) -> None:
+    await come_and_go(city, choice, broker.bootstrap, MEMBERS)
 
 
 @pytest.mark.full
-async def test_members_join_and_leave_for_a_minute(broker: Running, city: City) -> None:
-    await come_and_go(city, broker.bootstrap, 60)
+async def test_members_join_and_leave_for_a_minute(broker: Running, choice: str, city: City) -> None:
+    await come_and_go(city, choice, broker.bootstrap, 60)
 
 
-async def test_a_broker_that_is_frozen_for_a_while_is_waited_for(broker: Running, city: City) -> None:
+async def test_a_broker_that_is_frozen_for_a_while_is_waited_for(broker: Running, choice: str, city: City) -> None:
     async with at_work(city.relay(broker.bootstrap).run(), city.consumer(broker.bootstrap).run()) as working:
         await city.applied(await city.write(2, 8), working)
         os.kill(broker.process(), signal.SIGSTOP)
@@ -203,3 +212,4 @@ async def test_a_broker_that_is_frozen_for_a_while_is_waited_for(broker: Running
             os.kill(broker.process(), signal.SIGCONT)
         await city.applied(head, working)
     await city.is_whole(head)
+    keep(Result("frozen for 8 s", on(choice, "broker"), 1, ONCE, ""))

@@ -184,7 +184,7 @@ async def _attempted(connection: asyncpg.Connection, build: int, record: Record,
 
 
 async def due(pool: asyncpg.Pool, at_once: int) -> list[Owed]:
-    """What is due now at endpoints that are enabled, the longest due first: at most so many of each.
+    """What is due now at endpoints that are enabled: at most so many of each, those that have been due the longest.
 
     What was noted by a clock that was ahead of this one is due as well: nothing waits for a clock that went back.
     """

@@ -18,12 +18,15 @@ from shared.eventstore.listing import read_page
 from shared.eventstore.needs import Needs
 from shared.eventstore.store import Store
 from shared.testing.fault_points import VARIABLE, FaultPoint
+from tests.faults.report import Result, keep
 from tests.integration.eventstore.account import ACCOUNT
 from tests.integration.eventstore.listed import Shown
 from tests.integration.eventstore.whole import assert_whole
 from tests.integration.eventstore.worker import mirror_of
 
 COUNT = 25
+WORKERS = "one of two workers of the kernel"
+ONCE = "each event once, in order; limits, lists, reactions and timers agree with them"
 PATIENCE = 40
 LEASES = (
     *("sequencer", "builder", "reactions", "head_signer"),
@@ -105,6 +108,8 @@ async def test_a_worker_is_killed_and_the_other_goes_on_from_the_right_place(
             async with worker(dsn, keys, "first"):
                 await until_quiet(pool)
     await assert_once(pool, store)
+    keep(Result("frozen at a fault point, taken over, woken", WORKERS, 1, ONCE, ""))
+    keep(Result("`kill -9` at a fault point", WORKERS, 1, ONCE, ""))
 
 
 @pytest.mark.parametrize("point", [p for p in POINTS if not p.startswith("append")])

@@ -22,6 +22,7 @@ from shared.recovery.reconcile import Others
 from shared.recovery.tail import Witness
 from shared.testing.fault_points import FaultPoint
 from tests.brokers import Brokers
+from tests.faults.report import Result, keep
 from tests.integration.recovery.working import SERVICE, Desk, one_day, two_days, work
 
 
@@ -258,6 +259,7 @@ async def test_a_restore_killed_anywhere_leaves_the_one_or_the_other_and_once_mo
     await desk.restore()
     await desk.reconciled()
     assert await desk.log() == before
+    keep(Result("`kill -9`", "huchuang restore", 1, "the one database or the other; run again, it finishes", ""))
 
 
 @pytest.mark.parametrize("at", [FaultPoint.RECONCILE_WRITTEN, FaultPoint.RECONCILE_MENDED])
@@ -270,3 +272,4 @@ async def test_a_reconcile_killed_anywhere_goes_on_when_it_is_run_again(desk: De
     done = await desk.reconciled()
     assert done.brought_back == done.position - manifest.position
     assert await desk.log() == before
+    keep(Result("`kill -9`", "huchuang reconcile", 1, "run again, it goes on and finishes", ""))
