@@ -34,6 +34,7 @@ from shared.recovery.identity import RESTORED
 
 LOCK = "supervisor.lock"
 SERVICE_PATIENCE = 120.0  # seconds until a service that runs must be ready
+WRITE_AGAIN_SECONDS = 1.0
 IDENTITY = "identity"
 SERVE = (sys.executable, "-m", "deploy.local.cli", "serve")
 
@@ -50,6 +51,7 @@ class Supervisor:
         self.state = StackState(pid=pid, born=processes.born(pid) or 0.0, started_at=datetime.now(UTC))
         self._parts: list[Part] = []
         self._claims = Claims()
+        self._unwritten: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Start everything and keep it running until cancelled. Raises what made that impossible, all stopped again."""
@@ -203,11 +205,15 @@ class Supervisor:
         self._changed()
 
     def _changed(self) -> None:
-        """Write down what changed; a disk without room for it stops nobody, and the next change is written again."""
+        """Write down what changed; a disk without room for it stops nobody, and is tried until there is some."""
+        if self._unwritten is not None:
+            self._unwritten.cancel()
+            self._unwritten = None
         try:
             state.write(self.state, self.directory)
         except OSError as error:
             log.error("%s is not written: %s", state.FILE, error)
+            self._unwritten = asyncio.get_running_loop().call_later(WRITE_AGAIN_SECONDS, self._changed)
 
 
 async def _together(parts: Iterable[Part]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local import state
 from deploy.local.parts import Part
 from deploy.local.plan import StackOptions
 from deploy.local.processes import Program
@@ -44,11 +45,19 @@ async def test_a_part_whose_start_finds_no_room_is_started_again(tmp_path: Path)
         await part.stop()
 
 
-def test_a_supervisor_goes_on_when_its_state_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("no directory")
-    supervisor = Supervisor(tmp_path / "file", StackOptions())
+async def test_a_supervisor_writes_its_state_as_soon_as_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.local.supervisor.WRITE_AGAIN_SECONDS", 0.01)
+    place = tmp_path / "place"
+    place.write_text("no directory")
+    supervisor = Supervisor(place, StackOptions())
     supervisor._say("ready")
-    assert supervisor.state.phase == "ready"
+    place.unlink()
+    async with asyncio.timeout(10):
+        while (written := state.read(place)) is None:
+            await asyncio.sleep(0.01)
+    assert written.phase == "ready"
 
 
 def test_a_file_that_cannot_be_written_leaves_no_half_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
