@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import asyncpg
 
+from shared.messaging.topics import LONGEST_NAME
+
 Offsets = dict[tuple[str, int], int]
 """Where to read on, by (topic, partition)."""
 Lives = Mapping[tuple[str, int], str]
@@ -36,7 +38,8 @@ class Bookmarks:
         )
 
     async def park_unreadable(self, source: str, key: str, data: bytes, reason: str) -> None:
-        """Put aside, once, something that is not even what its topic is for. No text of PostgreSQL holds a NUL."""
+        """Put aside, once, something that is not even what its topic is for; of its key what an index can hold."""
+        reason = storable(reason)
         async with self._pool.acquire() as connection, connection.transaction():
             # One that was frozen past its lease may come upon it at the same moment as its successor.
             await connection.execute("select pg_advisory_xact_lock(hashtext($1))", f"{self._consumer} {reason}")
@@ -45,7 +48,12 @@ class Bookmarks:
                 " where not exists (select from parked where consumer = $1 and reason = $5)",
                 self._consumer,
                 source,
-                key.replace("\0", "\ufffd"),
+                storable(key[:LONGEST_NAME]),
                 data,
                 reason,
             )
+
+
+def storable(text: str) -> str:
+    """No text of PostgreSQL holds a NUL."""
+    return text.replace("\0", "\ufffd")

@@ -17,6 +17,9 @@ from shared.messaging.topics import Delivered
 from shared.telemetry.errors import describe
 from shared.testing.fault_points import FaultPoint, reached
 
+REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
+"""What the database says of a row that it will never take, such as one whose key is too long for its index."""
+
 Effect = Callable[[asyncpg.Connection, Sequence[Delivered]], Awaitable[None]]
 
 
@@ -47,13 +50,13 @@ class Inbox(Bookmarks):
         """Apply a batch: all at once, or, when that fails, one by one so that only the culprit is parked."""
         try:
             await self._apply(batch)
-        except (CannotHandle, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+        except (CannotHandle, *REFUSED):
             for item in batch:
                 try:
                     await self._apply([item])
                 except CannotHandle as error:
                     await self.park(item, error.reason)
-                except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+                except REFUSED as error:
                     await self.park(item, describe(error))
 
     async def _apply(self, batch: Sequence[Delivered]) -> None:
@@ -138,7 +141,7 @@ class Inbox(Bookmarks):
                 reached(FaultPoint.RETRY_MADE)
         except CannotHandle as error:
             return error.reason
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        except REFUSED as error:
             return describe(error)
         return None
 

@@ -131,6 +131,24 @@ async def test_what_the_database_refuses_is_parked_and_leaves_no_half_effect(poo
     assert "UniqueViolationError" in parked["reason"]
 
 
+async def test_a_key_that_no_index_holds_is_parked_and_stops_nobody(pool: asyncpg.Pool, told: Told) -> None:
+    await pool.execute("create table page (key text primary key)")
+
+    async def write(connection: asyncpg.Connection, batch: Sequence[Delivered]) -> None:
+        for item in batch:
+            await connection.execute("insert into page values ($1)", bytes(item.record.payload).decode())
+
+    inbox = Inbox(pool, CONSUMER, write)
+    endless = f'"{random.Random(3).randbytes(6000).hex()}"'.encode()
+    await inbox.take([told(1, "acc_a", payload=endless), told(2, "acc_b")])
+    await inbox.take([told(3, "acc_a")])
+    rows = await pool.fetch("select position, reason from parked order by id")
+    assert [row["position"] for row in rows] == [1, 3]
+    assert "ProgramLimitExceededError" in rows[0]["reason"]
+    assert (await inbox.retry("acc_a")).left == 2
+    assert await pool.fetchval("select key from page") == "{}"
+
+
 async def test_a_second_log_of_a_source_is_refused(diary: Diary, told: Told, pool: asyncpg.Pool) -> None:
     """After a restore positions mean other events: nothing of the new log may take effect or count as taken."""
     await diary.inbox.take([told(1), told(2)])

@@ -7,8 +7,11 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import msgspec
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from deploy.local import ports
 from deploy.local.brokers.running import running_broker
@@ -18,23 +21,37 @@ from shared.eventstore.reader import LogReader
 from shared.eventstore.record import canonical
 from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import Store
+from shared.messaging import consumer as consuming
 from shared.messaging import relay as relaying
 from shared.messaging import subscriber as subscribing
 from shared.messaging.bookmarks import Bookmarks, Lives
 from shared.messaging.broker import PARTITIONS
 from shared.messaging.consumer import Consumer
 from shared.messaging.inbox import Inbox
+from shared.messaging.incarnation import is_marker
 from shared.messaging.relay import Relay
 from shared.messaging.subscriber import Batches, Subscriber
-from shared.messaging.topics import headers, read_message, topic_of
+from shared.messaging.topics import Delivered, headers, read_message, topic_of
 from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
 from tests.integration.eventstore.account import ACCOUNT
 from tests.integration.eventstore.commands import move, open_account, stream_of
 from tests.integration.messaging.conftest import CONSUMER, SOURCE, Diary, Told
+from tests.integration.messaging.malformed import (
+    CHANGES,
+    MESSAGES,
+    Message,
+    fetched,
+    is_kept_by_name,
+    malformed,
+)
 from tests.integration.messaging.working import at_work, in_kafka, until
 
 TOPIC = topic_of(SOURCE)
+
+
+def headers_of(item: Delivered) -> list[tuple[str, bytes]]:
+    return [("position", str(item.position).encode())]
 
 
 @pytest.fixture
@@ -246,6 +263,66 @@ async def test_what_is_no_record_is_parked_with_where_it_stood(
     assert await diary.positions() == [1]
     assert all(TOPIC in reason for _, _, reason in await diary.parked())
     assert {stream for stream, _, _ in await diary.parked()} == {"acc_a"}
+
+
+async def test_what_cannot_be_read_is_parked_and_stops_no_consumer(
+    pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str
+) -> None:
+    bad = malformed(told(1))
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    await producer.start()
+    try:
+        for number, message in enumerate(bad, 1):
+            await producer.send_and_wait(TOPIC, message.value, key=message.key, headers=message.headers, partition=0)
+            item = told(number, f"acc_{number}")
+            await producer.send_and_wait(
+                TOPIC, item.data, key=item.record.stream.encode(), headers=headers(SOURCE, number, item.record)
+            )
+    finally:
+        await producer.stop()
+
+    async def done() -> bool:
+        return await diary.watermark() == len(bad) and len(await diary.parked()) == len(bad)
+
+    async with at_work(Consumer(pool, diary.inbox, [SOURCE], bootstrap).run()) as working:
+        await until(done, working)
+    assert await diary.positions() == list(range(1, len(bad) + 1))
+    records = [row["record"] for row in await pool.fetch("select record from parked order by id")]
+    assert records == [message.value or b"" for message in bad]
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(sent=st.lists(MESSAGES | CHANGES, max_size=8))
+async def test_whatever_stands_in_a_topic_takes_effect_once_or_is_parked(
+    pool: asyncpg.Pool, diary: Diary, told: Told, monkeypatch: pytest.MonkeyPatch, sent: list[Message | dict[str, Any]]
+) -> None:
+    """Messages of no sense among events, some of which say of themselves what no service ever writes."""
+    monkeypatch.setattr(consuming, "SKIP_SECONDS", 0.0)
+    await pool.execute("truncate applied, applied_above, parked, diary")
+    events = [
+        Delivered(SOURCE, number, changed, canonical(changed))
+        for number, changes in enumerate((each for each in sent if isinstance(each, dict)), 1)
+        for changed in [msgspec.structs.replace(told(number, f"acc_{number}").record, **changes)]
+    ]
+    last = told(len(events) + 1, "acc_last")
+    coming = iter(events)
+    items = [next(coming) if isinstance(each, dict) else each for each in sent]
+    messages = [
+        item if isinstance(item, Message) else Message(b"k", headers_of(item), item.data) for item in (*items, last)
+    ]
+    consumer = Consumer(pool, diary.inbox, [SOURCE], "")
+    await consumer._begin()
+    for offset, message in enumerate(messages):
+        await consumer._take({TopicPartition(TOPIC, 0): [fetched(TOPIC, offset, message)]}, {})
+    await consumer._check()
+    await consumer._check()
+    readable = [item.position for item in (*events, last) if is_kept_by_name(item.record)]
+    assert await diary.positions() == readable
+    assert await diary.watermark() == last.position
+    unreadable = len(messages) - len(readable) - sum(map(is_marker, (fetched(TOPIC, 0, each) for each in messages)))
+    assert len(await diary.parked()) == unreadable
 
 
 async def test_of_two_consumers_one_reads_until_it_gives_up(
