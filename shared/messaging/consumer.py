@@ -3,14 +3,14 @@
 What counts is the inbox, and that each log is handed to it in order (`frontier.py`).
 """
 
-import asyncio
 from collections.abc import Sequence
+from time import monotonic
 
 import asyncpg
 import structlog
 
 from shared.messaging.bookmarks import Lives
-from shared.messaging.frontier import Frontier, UnknownLog
+from shared.messaging.frontier import Frontier, Gap, UnknownLog
 from shared.messaging.inbox import Inbox
 from shared.messaging.subscriber import Batches, Subscriber, without_markers
 from shared.messaging.topics import Unreadable, read_message, service_of, topic_of
@@ -28,7 +28,8 @@ class Consumer(Subscriber):
         super().__init__(pool, "consumer", inbox, [topic_of(source) for source in sources], bootstrap)
         self._inbox = inbox
         self._frontier = Frontier({})
-        self._unreadable: dict[tuple[str, int], float] = {}
+        self._unreadable: set[tuple[str, int | None]] = set()
+        """Positions that headers of unreadable messages named; a good record of one may come all the same."""
         self.refused: set[str] = set()
         """Sources whose log is not the one we know: nothing of theirs is applied until `huchuang reconcile`."""
 
@@ -43,11 +44,14 @@ class Consumer(Subscriber):
                     self._frontier.offer(read_message(message.topic, message.headers, message.value))
                 except Unreadable as error:
                     await self._park(message, error, lives)
-                    self._skip_later(service_of(message.topic), error.position)
+                    self._unreadable.add((service_of(message.topic), error.position))
                 except UnknownLog as error:
                     if error.source not in self.refused:
                         log.error("unknown_log", source=error.source, run=f"huchuang reconcile {error.source}")
                     self.refused.add(error.source)
+        await self._hand_on()
+
+    async def _hand_on(self) -> None:
         batch = self._frontier.ready()
         if batch:
             with batch_span("inbox process", "consumer", [item.record.traceparent for item in batch]):
@@ -56,19 +60,14 @@ class Consumer(Subscriber):
     def _settled(self) -> bool:
         return self._frontier.waiting == 0 and not self.refused
 
-    def _skip_later(self, source: str, position: int | None) -> None:
-        if position is not None:
-            self._unreadable.setdefault((source, position), asyncio.get_running_loop().time() + SKIP_SECONDS)
-
     async def _check(self) -> None:
-        """Stop waiting for positions that stayed unreadable: a good record of that position would have come by now."""
-        now = asyncio.get_running_loop().time()
-        for (source, position), at in list(self._unreadable.items()):
-            log_id = self._frontier.log_of(source)
-            if at <= now and log_id is not None:
-                del self._unreadable[source, position]
-                if self._frontier.waits_for(source, position):
-                    await self._inbox.skip(source, log_id, position)
-                    self._frontier.skip(source, position)
-        if batch := self._frontier.ready():
-            await self._inbox.take(batch)
+        """Stop waiting for positions that stayed unreadable."""
+        while lost := [gap for gap in self._frontier.gaps() if self._is_lost(gap)]:
+            for gap in lost:
+                await self._inbox.skip(gap.source, gap.log_id, gap.position)
+                self._frontier.skip(gap)
+            await self._hand_on()
+
+    def _is_lost(self, gap: Gap) -> bool:
+        """Whether all that came of a position was unreadable. A good record of it would have come by now."""
+        return (gap.source, gap.position) in self._unreadable and gap.since + SKIP_SECONDS <= monotonic()

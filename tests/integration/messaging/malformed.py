@@ -27,6 +27,11 @@ class Message(NamedTuple):
     value: bytes | None
 
 
+def at(position: int) -> Headers:
+    """The header by which a message says where it stands."""
+    return [("position", str(position).encode())]
+
+
 def altered(item: Delivered, **changes: object) -> bytes:
     """The bytes of a record with some of its fields other than anybody writes them."""
     return canonical(msgspec.structs.replace(item.record, **changes))
@@ -34,7 +39,6 @@ def altered(item: Delivered, **changes: object) -> bytes:
 
 def malformed(good: Delivered) -> list[Message]:
     """Messages of which none can be read; `good` is an event whose bytes some of them have in part."""
-    at = [("position", b"1")]
     values = (b"", b"not json", b"\x00\xff", b"[" * 5000, b'{"id": 1}', None)
     positions = (b"", b"0", b"-1", b"1e3", b"9" * 5000, b"0" * 30 + b"1", str(2**63).encode(), "７".encode(), None)
     records = (
@@ -50,8 +54,8 @@ def malformed(good: Delivered) -> list[Message]:
     return [
         *(Message(b"nobody", [], value) for value in values),
         *(Message(b"nobody", [("position", position)], good.data) for position in positions),
-        *(Message(b"nobody", at, record) for record in records),
-        *(Message(key, at, b"not json") for key in keys),
+        *(Message(b"nobody", at(1), record) for record in records),
+        *(Message(key, at(1), b"not json") for key in keys),
         Message(b"nobody", [("", b""), ("position", b"1"), ("position", None)], good.data),
         Message(b"nobody", [(MARKER, b"1"), ("更" * 100, None)], b"not json"),
     ]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -41,6 +42,7 @@ from tests.integration.messaging.malformed import (
     CHANGES,
     MESSAGES,
     Message,
+    at,
     fetched,
     is_kept_by_name,
     malformed,
@@ -50,8 +52,25 @@ from tests.integration.messaging.working import at_work, in_kafka, until
 TOPIC = topic_of(SOURCE)
 
 
-def headers_of(item: Delivered) -> list[tuple[str, bytes]]:
-    return [("position", str(item.position).encode())]
+def sent(item: Delivered) -> Message:
+    """An event as the relay sends it."""
+    return Message(item.record.stream.encode(), headers(SOURCE, item.position, item.record), item.data)
+
+
+@asynccontextmanager
+async def sending(bootstrap: str) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """`send(*messages)` puts messages into one partition of the topic, one after the other."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+
+    async def send(*messages: Message) -> None:
+        for key, named, value in messages:
+            await producer.send_and_wait(TOPIC, value, key=key, headers=named, partition=0)
+
+    await producer.start()
+    try:
+        yield send
+    finally:
+        await producer.stop()
 
 
 @pytest.fixture
@@ -269,17 +288,9 @@ async def test_what_cannot_be_read_is_parked_and_stops_no_consumer(
     pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str
 ) -> None:
     bad = malformed(told(1))
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
-    await producer.start()
-    try:
+    async with sending(bootstrap) as send:
         for number, message in enumerate(bad, 1):
-            await producer.send_and_wait(TOPIC, message.value, key=message.key, headers=message.headers, partition=0)
-            item = told(number, f"acc_{number}")
-            await producer.send_and_wait(
-                TOPIC, item.data, key=item.record.stream.encode(), headers=headers(SOURCE, number, item.record)
-            )
-    finally:
-        await producer.stop()
+            await send(message, sent(told(number, f"acc_{number}")))
 
     async def done() -> bool:
         return await diary.watermark() == len(bad) and len(await diary.parked()) == len(bad)
@@ -294,23 +305,23 @@ async def test_what_cannot_be_read_is_parked_and_stops_no_consumer(
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(sent=st.lists(MESSAGES | CHANGES, max_size=8))
+@given(drawn=st.lists(MESSAGES | CHANGES, max_size=8))
 async def test_whatever_stands_in_a_topic_takes_effect_once_or_is_parked(
-    pool: asyncpg.Pool, diary: Diary, told: Told, monkeypatch: pytest.MonkeyPatch, sent: list[Message | dict[str, Any]]
+    pool: asyncpg.Pool, diary: Diary, told: Told, monkeypatch: pytest.MonkeyPatch, drawn: list[Message | dict[str, Any]]
 ) -> None:
     """Messages of no sense among events, some of which say of themselves what no service ever writes."""
     monkeypatch.setattr(consuming, "SKIP_SECONDS", 0.0)
     await pool.execute("truncate applied, applied_above, parked, diary")
     events = [
         Delivered(SOURCE, number, changed, canonical(changed))
-        for number, changes in enumerate((each for each in sent if isinstance(each, dict)), 1)
+        for number, changes in enumerate((each for each in drawn if isinstance(each, dict)), 1)
         for changed in [msgspec.structs.replace(told(number, f"acc_{number}").record, **changes)]
     ]
     last = told(len(events) + 1, "acc_last")
     coming = iter(events)
-    items = [next(coming) if isinstance(each, dict) else each for each in sent]
+    items = [next(coming) if isinstance(each, dict) else each for each in drawn]
     messages = [
-        item if isinstance(item, Message) else Message(b"k", headers_of(item), item.data) for item in (*items, last)
+        item if isinstance(item, Message) else Message(b"k", at(item.position), item.data) for item in (*items, last)
     ]
     consumer = Consumer(pool, diary.inbox, [SOURCE], "")
     await consumer._begin()
@@ -415,6 +426,32 @@ async def test_a_position_that_stays_unreadable_holds_its_log_up_for_a_while_onl
         await until(passed, working)
     assert await diary.positions() == [2]
     assert len(await diary.parked()) == 1
+
+
+async def test_an_unreadable_message_that_names_a_later_position_takes_nothing_from_the_event_there(
+    pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor that of the next position, as long as nothing behind it has come."""
+    monkeypatch.setattr(consuming, "SKIP_SECONDS", 0.0)
+    bad = [Message(b"nobody", at(position), b"not json") for position in (4, 6, 9)]
+    async with (
+        sending(bootstrap) as send,
+        at_work(Consumer(pool, diary.inbox, [SOURCE], bootstrap).run()) as working,
+    ):
+        await send(*map(sent, (told(n, f"acc_{n}") for n in (1, 2, 3))), *bad)
+
+        async def heard() -> bool:
+            return await diary.watermark() == 3 and len(await diary.parked()) == len(bad)
+
+        await until(heard, working)
+        await asyncio.sleep(2.5 * subscribing.CHECK_SECONDS)
+        await send(*map(sent, (told(n, f"acc_{n}") for n in range(4, 11))))
+
+        async def complete() -> bool:
+            return await diary.watermark() == 10
+
+        await until(complete, working)
+    assert sorted(await diary.positions()) == list(range(1, 11))
 
 
 class Stumbling(Subscriber):
