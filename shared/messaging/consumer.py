@@ -35,6 +35,7 @@ class Consumer(Subscriber):
 
     async def _begin(self) -> None:
         self._frontier = Frontier(await self._inbox.watermarks())
+        self._unreadable = await self._inbox.unreadable()
         self.refused.clear()
 
     async def _take(self, batches: Batches, lives: Lives) -> None:

@@ -80,6 +80,16 @@ class Inbox(Bookmarks):
         )
         return {row["source"]: (row["log_id"], row["watermark"]) for row in rows}
 
+    async def unreadable(self) -> set[tuple[str, int | None]]:
+        """The sources and positions that unreadable messages have named and that are not applied yet."""
+        rows = await self._pool.fetch(
+            "select source, position from parked p where consumer = $1 and log_id is null and position is not null"
+            " and not exists (select from applied a"
+            " where a.consumer = p.consumer and a.source = p.source and a.watermark >= p.position)",
+            self._consumer,
+        )
+        return {(row["source"], row["position"]) for row in rows}
+
     async def skip(self, source: str, log_id: UUID, position: int) -> None:
         """Count a position as taken whose message could not be read; the message itself is parked."""
         async with self._pool.acquire() as connection, connection.transaction():
@@ -116,7 +126,7 @@ class Inbox(Bookmarks):
         """Serve the first parked message of a stream: None when that went well, else why not; empty: there is none."""
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
-                "select id, source, position, record from parked"
+                "select id, source, log_id, position, record from parked"
                 " where consumer = $1 and stream = $2 and dropped_at is null order by id limit 1 for update",
                 *(self._consumer, stream),
             )
@@ -132,7 +142,7 @@ class Inbox(Bookmarks):
             return reason
 
     async def _served(self, connection: asyncpg.Connection, row: asyncpg.Record) -> str | None:
-        if row["position"] is None:
+        if row["log_id"] is None:
             return "无法读取的消息不能重试，只能丢弃"
         item = Delivered(row["source"], row["position"], parse(row["record"]), row["record"])
         try:

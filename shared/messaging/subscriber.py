@@ -154,7 +154,8 @@ class Subscriber(ABC):
         life = lives.get((message.topic, message.partition), "")
         where = f"{life}/{message.topic}/{message.partition}/{message.offset}"
         reason = f"无法读取：{error}（{where}）"
-        await self._bookmarks.park_unreadable(service_of(message.topic), name, message.value or b"", reason)
+        data = message.value or b""
+        await self._bookmarks.park_unreadable(service_of(message.topic), name, data, reason, error.position)
 
 
 async def _some(consumer: AIOKafkaConsumer) -> Batches:

@@ -10,6 +10,7 @@ import pytest
 
 from shared.messaging.inbox import CannotHandle, Inbox
 from shared.messaging.topics import Delivered
+from shared.runtime.parked import NotRetriable, ParkedMessages
 from tests.integration.messaging.conftest import CONSUMER, POISON, SOURCE, Diary, Told
 
 
@@ -111,9 +112,24 @@ async def test_nothing_overtakes_a_retry_and_nothing_parks_behind_one_that_has_e
         assert await diary.positions(stream) == [first + n for n in range(1, 9)]
 
 
-async def test_what_is_no_message_cannot_be_retried(diary: Diary) -> None:
-    await diary.inbox.park_unreadable(SOURCE, "acc_a", b"?", "没有位置或内容")
+async def test_what_is_no_message_cannot_be_retried_whatever_position_its_header_names(
+    diary: Diary, pool: asyncpg.Pool
+) -> None:
+    await diary.inbox.park_unreadable(SOURCE, "acc_a", b"?", "没有位置或内容", 7)
     assert (await diary.inbox.retry("acc_a")).reason == "无法读取的消息不能重试，只能丢弃"
+    messages = ParkedMessages(pool, diary.inbox, pool.fetchval)
+    [message] = await messages.page(0, 10)
+    assert (message.position, message.retriable) == (7, False)
+    with pytest.raises(NotRetriable):
+        await messages.retry(message)
+
+
+async def test_the_unreadable_positions_are_those_that_are_not_applied_yet(diary: Diary, told: Told) -> None:
+    await diary.inbox.take([told(1), told(2, payload=POISON)])
+    for position in (1, 2, 3, 9, None):
+        await diary.inbox.park_unreadable(SOURCE, "nobody", b"?", f"{position}", position)
+    await diary.inbox.park_unreadable("other", "nobody", b"?", "other", 1)
+    assert await diary.inbox.unreadable() == {(SOURCE, 3), (SOURCE, 9), ("other", 1)}
 
 
 async def test_what_the_database_refuses_is_parked_and_leaves_no_half_effect(pool: asyncpg.Pool, told: Told) -> None:

@@ -428,6 +428,30 @@ async def test_a_position_that_stays_unreadable_holds_its_log_up_for_a_while_onl
     assert len(await diary.parked()) == 1
 
 
+async def test_who_goes_on_for_a_consumer_knows_which_position_was_unreadable(
+    pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message is behind the noted offset, and is never read again."""
+    monkeypatch.setattr(consuming, "SKIP_SECONDS", 0.5)
+
+    async def parked_and_noted() -> bool:
+        noted = await pool.fetchval("select sum(next_offset) from consumer_offset")
+        return noted == 2 and len(await diary.parked()) == 1
+
+    async def complete() -> bool:
+        return await diary.watermark() == 4
+
+    async with sending(bootstrap) as send:
+        await send(sent(told(1)), Message(b"nobody", at(2), b"not json"))
+        async with at_work(Consumer(pool, diary.inbox, [SOURCE], bootstrap).run()) as working:
+            await until(parked_and_noted, working)
+        await send(sent(told(3)), sent(told(4, "acc_b")))
+        async with at_work(Consumer(pool, diary.inbox, [SOURCE], bootstrap).run()) as working:
+            await until(complete, working)
+    assert await diary.positions() == [1, 3, 4]
+    assert len(await diary.parked()) == 1
+
+
 async def test_an_unreadable_message_that_names_a_later_position_takes_nothing_from_the_event_there(
     pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
