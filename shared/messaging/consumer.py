@@ -8,15 +8,22 @@ from time import monotonic
 
 import asyncpg
 import structlog
+from aiokafka.structs import ConsumerRecord
 
 from shared.messaging.bookmarks import Lives
 from shared.messaging.frontier import Frontier, Gap, UnknownLog
 from shared.messaging.inbox import Inbox
+from shared.messaging.strays import Stray, Strays
 from shared.messaging.subscriber import Batches, Subscriber, without_markers
 from shared.messaging.topics import Unreadable, read_message, service_of, topic_of
 from shared.telemetry.traces import batch_span
 
 SKIP_SECONDS = 10.0
+ADVICE = (
+    "another log's messages are in its topic and are not applied. Strays are parked once its own log goes on; if its"
+    " database was changed for another, bring it back: huchuang restore --other-log, then huchuang reconcile"
+)
+"""What there is to do about an unknown log."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,27 +37,47 @@ class Consumer(Subscriber):
         self._frontier = Frontier({})
         self._unreadable: set[tuple[str, int | None]] = set()
         """Positions that headers of unreadable messages named; a good record of one may come all the same."""
-        self.refused: set[str] = set()
-        """Sources whose log is not the one we know: nothing of theirs is applied until `huchuang reconcile`."""
+        self._strays = Strays()
 
     async def _begin(self) -> None:
         self._frontier = Frontier(await self._inbox.watermarks())
         self._unreadable = await self._inbox.unreadable()
-        self.refused.clear()
+
+    def _end(self) -> None:
+        self._frontier = Frontier({})
+        self._strays = Strays()
+
+    @property
+    def refused(self) -> set[str]:
+        """Sources in whose topic another log stands than the one we know; nothing of that one is applied."""
+        return self._strays.sources
 
     async def _take(self, batches: Batches, lives: Lives) -> None:
         for messages in batches.values():
             for message in without_markers(messages):
                 try:
-                    self._frontier.offer(read_message(message.topic, message.headers, message.value))
+                    item = read_message(message.topic, message.headers, message.value)
+                    self._frontier.offer(item)
                 except Unreadable as error:
                     await self._park(message, error, lives)
                     self._unreadable.add((service_of(message.topic), error.position))
                 except UnknownLog as error:
-                    if error.source not in self.refused:
-                        log.error("unknown_log", source=error.source, run=f"huchuang reconcile {error.source}")
-                    self.refused.add(error.source)
+                    self._hold(message, error)
+                else:
+                    if strays := self._strays.before(item.source, message.partition):
+                        await self._park_strays(item.source, strays, lives)
         await self._hand_on()
+
+    def _hold(self, message: ConsumerRecord, error: UnknownLog) -> None:
+        if error.source not in self.refused:
+            log.error("unknown_log", source=error.source, log_id=str(error.log_id), advice=ADVICE)
+        self._strays.hold(error.source, Stray(message, error.log_id))
+
+    async def _park_strays(self, source: str, strays: Sequence[Stray], lives: Lives) -> None:
+        """The known log has gone on behind them. Under names of their own: none of its streams waits for them."""
+        for message, log_id in strays:
+            await self._park(message, Unreadable(f"属于另一日志 {log_id}"), lives, under=f"{log_id}/")
+        log.warning("strays_parked", source=source, messages=len(strays))
 
     async def _hand_on(self) -> None:
         batch = self._frontier.ready()

@@ -15,9 +15,10 @@ from shared.messaging.topics import Delivered
 class UnknownLog(Exception):
     """A source's log is not the one that was known: a restored database, until someone says otherwise."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, log_id: UUID) -> None:
         super().__init__(source)
         self.source = source
+        self.log_id = log_id
 
 
 class Gap(NamedTuple):
@@ -49,7 +50,7 @@ class Frontier:
     def offer(self, item: Delivered) -> None:
         """Take a record in; one that was passed already is forgotten. Raises `UnknownLog`."""
         if self._logs.setdefault(item.source, item.log_id) != item.log_id:
-            raise UnknownLog(item.source)
+            raise UnknownLog(item.source, item.log_id)
         if item.position > self._passed.get(item.source, 0):
             self._early.setdefault(item.source, {})[item.position] = item
 

@@ -223,7 +223,7 @@ class Inbox(Bookmarks):
         return {position: item for position, item in items.items() if position in new}
 
     async def _watermark(self, connection: asyncpg.Connection, source: str, log_id: UUID) -> int:
-        """The watermark of a log, its row locked. A second log of one source is refused until reconciled."""
+        """The watermark of a log, its row locked. A second log of one source is refused."""
         known = "select watermark from applied where consumer = $1 and log_id = $2 for update"
         watermark: int | None = await connection.fetchval(known, self._consumer, log_id)
         if watermark is None:
@@ -235,5 +235,5 @@ class Inbox(Bookmarks):
             )
             watermark = await connection.fetchval(known, self._consumer, log_id)
         if watermark is None:
-            raise CannotHandle(f"未知的日志编号（来源 {source}）：请运行 huchuang reconcile")
+            raise CannotHandle(f"未知的日志编号（来源 {source}）：数据库若已更换，请恢复备份后运行 huchuang reconcile")
         return watermark

@@ -379,6 +379,53 @@ async def test_a_log_that_nobody_knows_stops_neither_the_consumer_nor_other_logs
     assert await diary.positions("acc_b") == []
 
 
+async def test_messages_of_another_log_are_strays_once_the_known_one_goes_on_behind_them(
+    pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str
+) -> None:
+    """Until then nothing says so, and their source is refused: its offsets are not noted."""
+    other = uuid4()
+    strays = [sent(told(position, "acc_a", log_id=other)) for position in (1, 2, 7)]
+    consumer = Consumer(pool, diary.inbox, [SOURCE], bootstrap)
+
+    async def noted() -> int:
+        return await pool.fetchval("select coalesce(sum(next_offset), 0) from consumer_offset") or 0
+
+    async def refused() -> bool:
+        return consumer.refused == {SOURCE}
+
+    async def told_apart() -> bool:
+        return consumer.refused == set() and await noted() == 6
+
+    async with sending(bootstrap) as send, at_work(consumer.run()) as working:
+        await send(sent(told(1, "acc_a")), *strays)
+        await until(refused, working)
+        before = await noted()
+        await asyncio.sleep(1.5 * subscribing.CHECK_SECONDS)
+        assert (await noted(), await diary.parked(), consumer.refused) == (before, [], {SOURCE})
+        await send(sent(told(2, "acc_b")), sent(told(3, "acc_a")))
+        await until(told_apart, working)
+    assert await diary.positions() == [1, 2, 3]
+    parked = await pool.fetch("select stream, log_id, position, record, reason from parked order by id")
+    assert [row["record"] for row in parked] == [stray.value for stray in strays]
+    assert {(row["stream"], row["log_id"], row["position"]) for row in parked} == {(f"{other}/acc_a", None, None)}
+    assert all(f"属于另一日志 {other}" in row["reason"] for row in parked)
+
+
+async def test_a_consumer_that_reads_no_more_refuses_nobody(
+    pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str
+) -> None:
+    consumer = Consumer(pool, diary.inbox, [SOURCE], bootstrap)
+
+    async def refused() -> bool:
+        return consumer.refused == {SOURCE}
+
+    async with sending(bootstrap) as send, at_work(consumer.run()) as working:
+        await send(sent(told(1)), sent(told(2, log_id=uuid4())), sent(told(3)), sent(told(4, log_id=uuid4())))
+        await until(refused, working)
+        assert consumer._frontier.waiting == 1
+    assert (consumer.refused, consumer._frontier.waiting) == (set(), 0)
+
+
 async def test_a_consumer_that_was_there_before_the_topics_hears_them(
     pool: asyncpg.Pool, diary: Diary, told: Told, tmp_path: Path
 ) -> None:
