@@ -82,11 +82,15 @@ def read_message(topic: str, message_headers: Sequence[tuple[str, bytes]] | None
 
 
 def _position(message_headers: Sequence[tuple[str, bytes]] | None) -> int | None:
-    """The position that the headers name; None where that is none in any log."""
     for name, value in reversed(message_headers or ()):  # it is among the last
         if name == "position":
-            if value is None or not value.isdigit() or len(value) > len(str(LAST_POSITION)):
-                return None
-            position = int(value)
-            return position if 0 < position <= LAST_POSITION else None
+            return position_in(value)
     return None
+
+
+def position_in(header: bytes | None) -> int | None:
+    """The position that a header names; None where there is none such in any log."""
+    if header is None or not header.isdigit() or len(header) > len(str(LAST_POSITION)):
+        return None
+    position = int(header)
+    return position if 0 < position <= LAST_POSITION else None
