@@ -5,6 +5,7 @@ What counts is the inbox, and that each log is handed to it in order (`frontier.
 
 from collections.abc import Sequence
 from time import monotonic
+from typing import NamedTuple
 
 import asyncpg
 import structlog
@@ -19,6 +20,7 @@ from shared.messaging.topics import Unreadable, read_message, service_of, topic_
 from shared.telemetry.traces import batch_span
 
 SKIP_SECONDS = 10.0
+WARN_SECONDS = 60.0
 ADVICE = (
     "another log's messages are in its topic and are not applied. Strays are parked once its own log goes on; if its"
     " database was changed for another, bring it back: huchuang restore --other-log, then huchuang reconcile"
@@ -28,16 +30,25 @@ ADVICE = (
 log = structlog.get_logger(__name__)
 
 
+class Waiting(NamedTuple):
+    """How many records of a source wait for an earlier one, and for how long nothing of it has been handed on."""
+
+    records: int
+    seconds: float
+
+
 class Consumer(Subscriber):
     """Reads the events of `sources`; each of their positions takes effect once, in order."""
 
     def __init__(self, pool: asyncpg.Pool, inbox: Inbox, sources: Sequence[str], bootstrap: str) -> None:
         super().__init__(pool, "consumer", inbox, [topic_of(source) for source in sources], bootstrap)
         self._inbox = inbox
+        self._sources = sources
         self._frontier = Frontier({})
         self._unreadable: set[tuple[str, int | None]] = set()
         """Positions that headers of unreadable messages named; a good record of one may come all the same."""
         self._strays = Strays()
+        self._warned: set[tuple[str, int]] = set()
 
     async def _begin(self) -> None:
         self._frontier = Frontier(await self._inbox.watermarks())
@@ -51,6 +62,13 @@ class Consumer(Subscriber):
     def refused(self) -> set[str]:
         """Sources in whose topic another log stands than the one we know; nothing of that one is applied."""
         return self._strays.sources
+
+    @property
+    def waiting(self) -> dict[str, Waiting]:
+        """What waits of each source: none where this process does not read."""
+        now = monotonic()
+        waits = {gap.source: Waiting(gap.waiting, now - gap.since) for gap in self._frontier.gaps()}
+        return dict.fromkeys(self._sources, Waiting(0, 0.0)) | waits
 
     async def _take(self, batches: Batches, lives: Lives) -> None:
         for messages in batches.values():
@@ -89,12 +107,16 @@ class Consumer(Subscriber):
         return self._frontier.waiting == 0 and not self.refused
 
     async def _check(self) -> None:
-        """Stop waiting for positions that stayed unreadable."""
+        """Stop waiting for positions that stayed unreadable; tell of those that do not come."""
         while lost := [gap for gap in self._frontier.gaps() if self._is_lost(gap)]:
             for gap in lost:
                 await self._inbox.skip(gap.source, gap.log_id, gap.position)
                 self._frontier.skip(gap)
             await self._hand_on()
+        late = {(gap.source, gap.position) for gap in self._frontier.gaps() if gap.since + WARN_SECONDS <= monotonic()}
+        for source, position in late - self._warned:
+            log.warning("position_missing", source=source, position=position)
+        self._warned = late
 
     def _is_lost(self, gap: Gap) -> bool:
         """Whether all that came of a position was unreadable. A good record of it would have come by now."""

@@ -24,7 +24,7 @@ from shared.eventstore.reader import LogReader
 from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import WRAPPED, Store
 from shared.messaging.broker import ERRORS
-from shared.messaging.consumer import ADVICE, Consumer
+from shared.messaging.consumer import ADVICE, Consumer, Waiting
 from shared.messaging.heads import HeadConsumer, HeadPublisher
 from shared.messaging.inbox import Inbox
 from shared.messaging.incarnation import Incarnations
@@ -300,6 +300,11 @@ class Parts:
         status = RESTORED if self.restored else "ready" if ready else "not_ready"
         body = {"status": status, "checks": checks}
         return (200 if ready else 503), msgspec.json.encode(body)
+
+    @property
+    def waiting(self) -> dict[str, Waiting]:
+        """What of others' events waits for earlier ones in this process, by source; in role `api` nothing is read."""
+        return {} if self._consumer is None else self._consumer.waiting
 
     async def progress(self) -> dict[str, Any]:
         """How far everything is: what `huchuang clock advance` waits for and what the console shows."""

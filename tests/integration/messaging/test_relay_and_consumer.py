@@ -13,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from deploy.local import ports
 from deploy.local.brokers.running import running_broker
@@ -473,6 +474,38 @@ async def test_a_position_that_stays_unreadable_holds_its_log_up_for_a_while_onl
         await until(passed, working)
     assert await diary.positions() == [2]
     assert len(await diary.parked()) == 1
+
+
+async def test_a_position_that_does_not_come_is_told_once_and_measured(
+    pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "WARN_SECONDS", 0.5)
+    consumer = Consumer(pool, diary.inbox, [SOURCE, "other"], bootstrap)
+    quiet = dict.fromkeys((SOURCE, "other"), (0, 0.0))
+    monkeypatch.setattr(consumer, "_topics", [TOPIC])
+
+    async def warned() -> bool:
+        return bool(missing())
+
+    def missing() -> list[int]:
+        return [entry["position"] for entry in logged if entry["event"] == "position_missing"]
+
+    async def complete() -> bool:
+        return await diary.watermark() == 4
+
+    assert consumer.waiting == quiet
+    async with sending(bootstrap) as send, at_work(consumer.run()) as working:
+        with capture_logs() as logged:
+            await send(*map(sent, (told(1), told(3), told(4))))
+            await until(warned, working)
+            await asyncio.sleep(2.5 * subscribing.CHECK_SECONDS)
+            found = consumer.waiting
+            assert (missing(), found["other"]) == ([2], (0, 0.0))
+            assert found[SOURCE].records == 2
+            assert 2.5 < found[SOURCE].seconds < 60
+            await send(sent(told(2)))
+            await until(complete, working)
+        assert consumer.waiting == quiet
 
 
 async def test_who_goes_on_for_a_consumer_knows_which_position_was_unreadable(
