@@ -1,7 +1,10 @@
 """The inbox: each position of each log takes effect once, in order within its stream, or is parked."""
 
 import asyncio
+import os
 import random
+import signal
+import sys
 from collections.abc import Sequence
 from uuid import uuid4
 
@@ -11,6 +14,7 @@ import pytest
 from shared.messaging.inbox import CannotHandle, Inbox
 from shared.messaging.topics import Delivered
 from shared.runtime.parked import NotRetriable, ParkedMessages
+from shared.testing.fault_points import VARIABLE, FaultPoint
 from tests.integration.messaging.conftest import CONSUMER, POISON, SOURCE, Diary, Told
 
 
@@ -110,6 +114,25 @@ async def test_nothing_overtakes_a_retry_and_nothing_parks_behind_one_that_has_e
         await asyncio.gather(comes(), diary.inbox.retry(stream))
         assert await pool.fetchval("select count(*) from parked where stream = $1", stream) == 0
         assert await diary.positions(stream) == [first + n for n in range(1, 9)]
+
+
+@pytest.mark.parametrize("on", [1, 2, 4])
+async def test_who_goes_on_for_a_killed_retry_serves_each_message_once_in_order(
+    diary: Diary, told: Told, pool: asyncpg.Pool, dsn: str, on: int
+) -> None:
+    """It dies when the message has taken effect, before that is committed; what comes meanwhile waits behind it."""
+    await diary.inbox.take([told(1, payload=POISON), told(2), told(3, payload=POISON), told(4), told(5, "acc_b")])
+    command = (sys.executable, "-m", "tests.integration.messaging.retrier", dsn, "acc_a")
+    for faults, code in ((f"{FaultPoint.RETRY_MADE}:kill:{on}", -signal.SIGKILL), ("", 0)):
+        retrier = await asyncio.create_subprocess_exec(*command, env={**os.environ, VARIABLE: faults})
+        async with asyncio.timeout(40):
+            assert await retrier.wait() == code
+        if code:
+            assert await diary.positions("acc_a") == list(range(1, on))
+            assert [position for _, position, _ in await diary.parked()] == list(range(on, 5))
+            await diary.inbox.take([told(6)])
+    assert await diary.positions("acc_a") == [1, 2, 3, 4, 6]
+    assert await diary.parked() == []
 
 
 async def test_what_is_no_message_cannot_be_retried_whatever_position_its_header_names(
