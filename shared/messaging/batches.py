@@ -13,6 +13,8 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
+from shared.messaging.topics import position_in
+
 _HEAD = struct.Struct(">qiibIhiqqqhii")
 _TO_LENGTH = 12
 """Bytes of a batch before those that its length counts."""
@@ -81,9 +83,9 @@ def messages(data: bytes, batch: Batch) -> Iterator[tuple[int, bytes]]:
             header = find(_POSITION, value_end, end)
             if header >= 0:
                 digits = header + len(_POSITION)
-                text = data[digits + 1 : digits + 1 + (data[digits] >> 1)]
-                if text.isdigit():
-                    yield int(text), data[at:value_end]
+                position = position_in(data[digits + 1 : digits + 1 + (data[digits] >> 1)])
+                if position is not None:
+                    yield position, data[at:value_end]
         at = end
 
 
@@ -104,6 +106,6 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 def _by_aiokafka(data: bytes) -> Iterator[tuple[int, bytes]]:
     batch = MemoryRecords(data).next_batch()
     for record in batch or ():
-        position = dict(record.headers).get("position")
-        if record.value and position is not None and position.isdigit():
-            yield int(position), record.value
+        position = position_in(dict(record.headers).get("position"))
+        if record.value and position is not None:
+            yield position, record.value

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import asyncpg
 
+from shared.messaging.topics import LONGEST_NAME
+
 Offsets = dict[tuple[str, int], int]
 """Where to read on, by (topic, partition)."""
 Lives = Mapping[tuple[str, int], str]
@@ -35,17 +37,29 @@ class Bookmarks:
             [(self._consumer, *at, lives[at], offset) for at, offset in offsets.items()],
         )
 
-    async def park_unreadable(self, source: str, key: str, data: bytes, reason: str) -> None:
-        """Put aside, once, something that is not even what its topic is for. No text of PostgreSQL holds a NUL."""
+    async def park_unreadable(
+        self, source: str, key: str, data: bytes, reason: str, position: int | None = None
+    ) -> None:
+        """Put aside, once, something that is not even what its topic is for; of its key what an index can hold.
+
+        `position`: what its header says, if anything. Which log that is of it does not say.
+        """
+        reason = storable(reason)
         async with self._pool.acquire() as connection, connection.transaction():
             # One that was frozen past its lease may come upon it at the same moment as its successor.
             await connection.execute("select pg_advisory_xact_lock(hashtext($1))", f"{self._consumer} {reason}")
             await connection.execute(
-                "insert into parked (consumer, source, stream, record, reason) select $1, $2, $3, $4, $5"
+                "insert into parked (consumer, source, stream, record, reason, position) select $1, $2, $3, $4, $5, $6"
                 " where not exists (select from parked where consumer = $1 and reason = $5)",
                 self._consumer,
                 source,
-                key.replace("\0", "\ufffd"),
+                storable(key[:LONGEST_NAME]),
                 data,
                 reason,
+                position,
             )
+
+
+def storable(text: str) -> str:
+    """No text of PostgreSQL holds a NUL."""
+    return text.replace("\0", "\ufffd")

@@ -3,22 +3,38 @@
 What counts is the inbox, and that each log is handed to it in order (`frontier.py`).
 """
 
-import asyncio
 from collections.abc import Sequence
+from time import monotonic
+from typing import NamedTuple
 
 import asyncpg
 import structlog
+from aiokafka.structs import ConsumerRecord
 
 from shared.messaging.bookmarks import Lives
-from shared.messaging.frontier import Frontier, UnknownLog
+from shared.messaging.frontier import Frontier, Gap, UnknownLog
 from shared.messaging.inbox import Inbox
+from shared.messaging.strays import Stray, Strays
 from shared.messaging.subscriber import Batches, Subscriber, without_markers
 from shared.messaging.topics import Unreadable, read_message, service_of, topic_of
 from shared.telemetry.traces import batch_span
 
 SKIP_SECONDS = 10.0
+WARN_SECONDS = 60.0
+ADVICE = (
+    "another log's messages are in its topic and are not applied. Strays are parked once its own log goes on; if its"
+    " database was changed for another, bring it back: huchuang restore --other-log, then huchuang reconcile"
+)
+"""What there is to do about an unknown log."""
 
 log = structlog.get_logger(__name__)
+
+
+class Waiting(NamedTuple):
+    """How many records of a source wait for an earlier one, and for how long nothing of it has been handed on."""
+
+    records: int
+    seconds: float
 
 
 class Consumer(Subscriber):
@@ -27,27 +43,61 @@ class Consumer(Subscriber):
     def __init__(self, pool: asyncpg.Pool, inbox: Inbox, sources: Sequence[str], bootstrap: str) -> None:
         super().__init__(pool, "consumer", inbox, [topic_of(source) for source in sources], bootstrap)
         self._inbox = inbox
+        self._sources = sources
         self._frontier = Frontier({})
-        self._unreadable: dict[tuple[str, int], float] = {}
-        self.refused: set[str] = set()
-        """Sources whose log is not the one we know: nothing of theirs is applied until `huchuang reconcile`."""
+        self._unreadable: set[tuple[str, int | None]] = set()
+        """Positions that headers of unreadable messages named; a good record of one may come all the same."""
+        self._strays = Strays()
+        self._warned: set[tuple[str, int]] = set()
 
     async def _begin(self) -> None:
         self._frontier = Frontier(await self._inbox.watermarks())
-        self.refused.clear()
+        self._unreadable = await self._inbox.unreadable()
+
+    def _end(self) -> None:
+        self._frontier = Frontier({})
+        self._strays = Strays()
+
+    @property
+    def refused(self) -> set[str]:
+        """Sources in whose topic another log stands than the one we know; nothing of that one is applied."""
+        return self._strays.sources
+
+    @property
+    def waiting(self) -> dict[str, Waiting]:
+        """What waits of each source: none where this process does not read."""
+        now = monotonic()
+        waits = {gap.source: Waiting(gap.waiting, now - gap.since) for gap in self._frontier.gaps()}
+        return dict.fromkeys(self._sources, Waiting(0, 0.0)) | waits
 
     async def _take(self, batches: Batches, lives: Lives) -> None:
         for messages in batches.values():
             for message in without_markers(messages):
                 try:
-                    self._frontier.offer(read_message(message.topic, message.headers, message.value))
+                    item = read_message(message.topic, message.headers, message.value)
+                    self._frontier.offer(item)
                 except Unreadable as error:
                     await self._park(message, error, lives)
-                    self._skip_later(service_of(message.topic), error.position)
+                    self._unreadable.add((service_of(message.topic), error.position))
                 except UnknownLog as error:
-                    if error.source not in self.refused:
-                        log.error("unknown_log", source=error.source, run=f"huchuang reconcile {error.source}")
-                    self.refused.add(error.source)
+                    self._hold(message, error)
+                else:
+                    if strays := self._strays.before(item.source, message.partition):
+                        await self._park_strays(item.source, strays, lives)
+        await self._hand_on()
+
+    def _hold(self, message: ConsumerRecord, error: UnknownLog) -> None:
+        if error.source not in self.refused:
+            log.error("unknown_log", source=error.source, log_id=str(error.log_id), advice=ADVICE)
+        self._strays.hold(error.source, Stray(message, error.log_id))
+
+    async def _park_strays(self, source: str, strays: Sequence[Stray], lives: Lives) -> None:
+        """The known log has gone on behind them. Under names of their own: none of its streams waits for them."""
+        for message, log_id in strays:
+            await self._park(message, Unreadable(f"属于另一日志 {log_id}"), lives, under=f"{log_id}/")
+        log.warning("strays_parked", source=source, messages=len(strays))
+
+    async def _hand_on(self) -> None:
         batch = self._frontier.ready()
         if batch:
             with batch_span("inbox process", "consumer", [item.record.traceparent for item in batch]):
@@ -56,19 +106,18 @@ class Consumer(Subscriber):
     def _settled(self) -> bool:
         return self._frontier.waiting == 0 and not self.refused
 
-    def _skip_later(self, source: str, position: int | None) -> None:
-        if position is not None:
-            self._unreadable.setdefault((source, position), asyncio.get_running_loop().time() + SKIP_SECONDS)
-
     async def _check(self) -> None:
-        """Stop waiting for positions that stayed unreadable: a good record of that position would have come by now."""
-        now = asyncio.get_running_loop().time()
-        for (source, position), at in list(self._unreadable.items()):
-            log_id = self._frontier.log_of(source)
-            if at <= now and log_id is not None:
-                del self._unreadable[source, position]
-                if self._frontier.waits_for(source, position):
-                    await self._inbox.skip(source, log_id, position)
-                    self._frontier.skip(source, position)
-        if batch := self._frontier.ready():
-            await self._inbox.take(batch)
+        """Stop waiting for positions that stayed unreadable; tell of those that do not come."""
+        while lost := [gap for gap in self._frontier.gaps() if self._is_lost(gap)]:
+            for gap in lost:
+                await self._inbox.skip(gap.source, gap.log_id, gap.position)
+                self._frontier.skip(gap)
+            await self._hand_on()
+        late = {(gap.source, gap.position) for gap in self._frontier.gaps() if gap.since + WARN_SECONDS <= monotonic()}
+        for source, position in late - self._warned:
+            log.warning("position_missing", source=source, position=position)
+        self._warned = late
+
+    def _is_lost(self, gap: Gap) -> bool:
+        """Whether all that came of a position was unreadable. A good record of it would have come by now."""
+        return (gap.source, gap.position) in self._unreadable and gap.since + SKIP_SECONDS <= monotonic()

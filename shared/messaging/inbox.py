@@ -17,6 +17,9 @@ from shared.messaging.topics import Delivered
 from shared.telemetry.errors import describe
 from shared.testing.fault_points import FaultPoint, reached
 
+REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
+"""What the database says of a row that it will never take, such as one whose key is too long for its index."""
+
 Effect = Callable[[asyncpg.Connection, Sequence[Delivered]], Awaitable[None]]
 
 
@@ -47,13 +50,13 @@ class Inbox(Bookmarks):
         """Apply a batch: all at once, or, when that fails, one by one so that only the culprit is parked."""
         try:
             await self._apply(batch)
-        except (CannotHandle, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+        except (CannotHandle, *REFUSED):
             for item in batch:
                 try:
                     await self._apply([item])
                 except CannotHandle as error:
                     await self.park(item, error.reason)
-                except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+                except REFUSED as error:
                     await self.park(item, describe(error))
 
     async def _apply(self, batch: Sequence[Delivered]) -> None:
@@ -76,6 +79,16 @@ class Inbox(Bookmarks):
             "select source, log_id, watermark from applied where consumer = $1", self._consumer
         )
         return {row["source"]: (row["log_id"], row["watermark"]) for row in rows}
+
+    async def unreadable(self) -> set[tuple[str, int | None]]:
+        """The sources and positions that unreadable messages have named and that are not applied yet."""
+        rows = await self._pool.fetch(
+            "select source, position from parked p where consumer = $1 and log_id is null and position is not null"
+            " and not exists (select from applied a"
+            " where a.consumer = p.consumer and a.source = p.source and a.watermark >= p.position)",
+            self._consumer,
+        )
+        return {(row["source"], row["position"]) for row in rows}
 
     async def skip(self, source: str, log_id: UUID, position: int) -> None:
         """Count a position as taken whose message could not be read; the message itself is parked."""
@@ -113,7 +126,7 @@ class Inbox(Bookmarks):
         """Serve the first parked message of a stream: None when that went well, else why not; empty: there is none."""
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
-                "select id, source, position, record from parked"
+                "select id, source, log_id, position, record from parked"
                 " where consumer = $1 and stream = $2 and dropped_at is null order by id limit 1 for update",
                 *(self._consumer, stream),
             )
@@ -129,7 +142,7 @@ class Inbox(Bookmarks):
             return reason
 
     async def _served(self, connection: asyncpg.Connection, row: asyncpg.Record) -> str | None:
-        if row["position"] is None:
+        if row["log_id"] is None:
             return "无法读取的消息不能重试，只能丢弃"
         item = Delivered(row["source"], row["position"], parse(row["record"]), row["record"])
         try:
@@ -138,7 +151,7 @@ class Inbox(Bookmarks):
                 reached(FaultPoint.RETRY_MADE)
         except CannotHandle as error:
             return error.reason
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        except REFUSED as error:
             return describe(error)
         return None
 
@@ -210,7 +223,7 @@ class Inbox(Bookmarks):
         return {position: item for position, item in items.items() if position in new}
 
     async def _watermark(self, connection: asyncpg.Connection, source: str, log_id: UUID) -> int:
-        """The watermark of a log, its row locked. A second log of one source is refused until reconciled."""
+        """The watermark of a log, its row locked. A second log of one source is refused."""
         known = "select watermark from applied where consumer = $1 and log_id = $2 for update"
         watermark: int | None = await connection.fetchval(known, self._consumer, log_id)
         if watermark is None:
@@ -222,5 +235,5 @@ class Inbox(Bookmarks):
             )
             watermark = await connection.fetchval(known, self._consumer, log_id)
         if watermark is None:
-            raise CannotHandle(f"未知的日志编号（来源 {source}）：请运行 huchuang reconcile")
+            raise CannotHandle(f"未知的日志编号（来源 {source}）：数据库若已更换，请恢复备份后运行 huchuang reconcile")
         return watermark

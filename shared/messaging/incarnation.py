@@ -110,6 +110,7 @@ class Incarnations:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._client: AIOKafkaClient | None = None
+        self._connecting = asyncio.Lock()
         self._answered: int | None = None
 
     async def cluster(self) -> str:
@@ -179,17 +180,20 @@ class Incarnations:
         return found
 
     async def _connected(self) -> AIOKafkaClient:
-        if self._client is None:
-            client = AIOKafkaClient(
-                bootstrap_servers=self._bootstrap, request_timeout_ms=int(ANSWER_SECONDS * 1000), retry_backoff_ms=50
-            )
-            try:
-                await client.bootstrap()
-            except BaseException:
-                await client.close()
-                raise
-            self._client = client
-        return self._client
+        async with self._connecting:
+            if self._client is None:
+                client = AIOKafkaClient(
+                    bootstrap_servers=self._bootstrap,
+                    request_timeout_ms=int(ANSWER_SECONDS * 1000),
+                    retry_backoff_ms=50,
+                )
+                try:
+                    await client.bootstrap()
+                except BaseException:
+                    await client.close()
+                    raise
+                self._client = client
+            return self._client
 
     async def _patiently(self, question: Any) -> Any:
         try:

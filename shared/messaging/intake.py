@@ -13,6 +13,8 @@ from shared.messaging.topics import Delivered
 
 E = TypeVar("E", bound=msgspec.Struct)
 F = TypeVar("F", bound=Fact)
+LONGEST_VERSION = 9
+"""Digits: what has more after its `.v` is no version of anything."""
 
 
 class Foreign(msgspec.Struct, frozen=True):
@@ -47,7 +49,7 @@ def keep(fact: Fact, key: str) -> Note:
 def name_and_version(tag: str) -> tuple[str, int]:
     """`subsidy.ClaimSubmitted.v2` is version 2 of `subsidy.ClaimSubmitted`; a tag without a version is its first."""
     name, _, version = tag.rpartition(".v")
-    return (name, int(version)) if name and version.isdecimal() else (tag, 1)
+    return (name, int(version)) if name and version.isdecimal() and len(version) <= LONGEST_VERSION else (tag, 1)
 
 
 class Intake:

@@ -58,6 +58,10 @@ class Subscriber(ABC):
         """Called before the first message after an interruption: nothing is held in memory."""
         return
 
+    def _end(self) -> None:
+        """Called when reading has ended: what was held in memory is worth nothing now."""
+        return
+
     async def _check(self) -> None:
         """Called about once a second."""
         return
@@ -97,6 +101,7 @@ class Subscriber(ABC):
             await self._assign(consumer, known)
             await self._read(consumer, known)
         finally:
+            self._end()
             await close_consumer(consumer)
 
     async def _read(self, consumer: AIOKafkaConsumer, known: Incarnate) -> None:
@@ -149,12 +154,14 @@ class Subscriber(ABC):
             await self._bookmarks.note_offsets(lives, ready)
             self._unnoted = {at: offset for at, offset in self._unnoted.items() if at not in lives}
 
-    async def _park(self, message: ConsumerRecord, error: Unreadable, lives: Lives) -> None:
-        name = (message.key or b"").decode(errors="replace")
+    async def _park(self, message: ConsumerRecord, error: Unreadable, lives: Lives, under: str = "") -> None:
+        """Put a message aside under its key, behind which what comes of that stream waits, or a name before it."""
+        name = under + (message.key or b"").decode(errors="replace")
         life = lives.get((message.topic, message.partition), "")
         where = f"{life}/{message.topic}/{message.partition}/{message.offset}"
         reason = f"无法读取：{error}（{where}）"
-        await self._bookmarks.park_unreadable(service_of(message.topic), name, message.value or b"", reason)
+        data = message.value or b""
+        await self._bookmarks.park_unreadable(service_of(message.topic), name, data, reason, error.position)
 
 
 async def _some(consumer: AIOKafkaConsumer) -> Batches:

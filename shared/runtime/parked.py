@@ -14,8 +14,8 @@ from shared.messaging.inbox import Inbox, Retried
 class ParkedMessage(NamedTuple):
     """A message with the reason why it stands aside; times are the wall clock's, UTC.
 
-    `consumer` is who could not handle it. `log_id` and `position` are None for a timer, and for what is no message at
-    all. `behind`: how many earlier ones of its stream are parked too.
+    `consumer` is who could not handle it. `log_id` is None for a timer, and for what is no message at all, of which
+    `position` is what its header says. `behind`: how many earlier ones of its stream are parked too.
     """
 
     id: int
@@ -31,8 +31,12 @@ class ParkedMessage(NamedTuple):
     behind: int
 
     @property
+    def is_event(self) -> bool:
+        return self.log_id is not None
+
+    @property
     def retriable(self) -> bool:
-        return self.position is not None or self.source.startswith(reactions.TIMER)
+        return self.is_event or self.source.startswith(reactions.TIMER)
 
 
 class NotRetriable(Exception):
@@ -73,7 +77,7 @@ class ParkedMessages:
             raise NotRetriable
         if message.consumer == reactions.CONSUMER:
             return Retried(await reactions.release(self._pool, message.stream, await self._now()), 0, None)
-        assert self._inbox is not None, "only an inbox and the reactions park what has a position"
+        assert self._inbox is not None, "only an inbox and the reactions park events"
         return await self._inbox.retry(message.stream)
 
     async def drop(self, message: ParkedMessage, by: str, reason: str) -> None:

@@ -24,7 +24,8 @@ WATCHERS = ("ops", "auditor")
 
 
 class ShownParked(msgspec.Struct, frozen=True):
-    """A parked message; `position` in the log of `source`, null for a timer and for what is no message at all.
+    """A parked message; `position` in the log of `source`, null for a timer. What is no message at all has no `log_id`,
+    and `position` is what its header says.
 
     `behind`: how many earlier ones of its stream are parked too. `size` in bytes, `sha256` hexadecimal.
     """
@@ -79,7 +80,7 @@ def shown(message: ParkedMessage) -> ShownParked:
 
 
 def _type_of(message: ParkedMessage) -> str | None:
-    return None if message.position is None else parse(message.record).type
+    return parse(message.record).type if message.is_event else None
 
 
 def parked(parts: Parts) -> APIRouter:
@@ -104,7 +105,7 @@ def parked(parts: Parts) -> APIRouter:
     async def read(parked_id: str) -> Response:
         """With its record, unless it is none: what that holds is not known, so only its digest is shown."""
         message = await theirs(parked_id)
-        record = None if message.position is None else msgspec.Raw(message.record)
+        record = msgspec.Raw(message.record) if message.is_event else None
         detail = ParkedDetail(**msgspec.structs.asdict(shown(message)), record=record)
         return Response(msgspec.json.encode(detail), media_type="application/json")
 

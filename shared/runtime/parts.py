@@ -24,7 +24,7 @@ from shared.eventstore.reader import LogReader
 from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import WRAPPED, Store
 from shared.messaging.broker import ERRORS
-from shared.messaging.consumer import Consumer
+from shared.messaging.consumer import ADVICE, Consumer, Waiting
 from shared.messaging.heads import HeadConsumer, HeadPublisher
 from shared.messaging.inbox import Inbox
 from shared.messaging.incarnation import Incarnations
@@ -306,7 +306,7 @@ class Parts:
         for task in self._tasks:
             checks[task.get_name()] = "stopped" if task.done() else "ok"
         if self._consumer is not None and self._consumer.refused:
-            checks["consumer"] = f"unknown log of {', '.join(sorted(self._consumer.refused))}: run huchuang reconcile"
+            checks["consumer"] = f"unknown log of {', '.join(sorted(self._consumer.refused))}: {ADVICE}"
         if self.restored:
             checks["log"] = f"restored from a backup: run huchuang reconcile {self.definition.name}"
         ready = all(value == "ok" for value in checks.values())
@@ -318,6 +318,11 @@ class Parts:
             checks["broker"] = type(error).__name__
         body = {"status": status, "checks": checks}
         return (200 if ready else 503), msgspec.json.encode(body)
+
+    @property
+    def waiting(self) -> dict[str, Waiting]:
+        """What of others' events waits for earlier ones in this process, by source; in role `api` nothing is read."""
+        return {} if self._consumer is None else self._consumer.waiting
 
     async def progress(self) -> dict[str, Any]:
         """How far everything is: what `huchuang clock advance` waits for and what the console shows."""

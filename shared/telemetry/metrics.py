@@ -23,6 +23,13 @@ class Metrics:
         self.lag = Gauge("huchuang_follower_lag", "Events not yet applied", ["follower"], registry=self.registry)
         self.parked = Gauge("huchuang_parked_messages", "Messages put aside", registry=self.registry)
 
+        self.waiting = Gauge(
+            "huchuang_intake_waiting", "Events that wait for an earlier one", ["source"], registry=self.registry
+        )
+        self.waiting_seconds = Gauge(
+            "huchuang_intake_waiting_seconds", "Since when, without one applied", ["source"], registry=self.registry
+        )
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request; the children of the labels are looked up once per route and status."""
         found = self._children.get((method, route, status))

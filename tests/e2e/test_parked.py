@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -20,17 +21,17 @@ pytestmark = pytest.mark.stack
 UNREADABLE = b'{"name": "\xff'
 
 
-async def put_aside(directory: Path, records: list[tuple[int | None, bytes, str]]) -> list[int]:
+async def put_aside(directory: Path, records: list[tuple[UUID | None, int, bytes, str]]) -> list[int]:
     """Messages parked in subsidy's inbox under one stream, as its consumer would have parked them."""
     connection = await asyncpg.connect(settings.read(directory).databases["subsidy"])
     try:
         return [
             await connection.fetchval(
                 "insert into parked (consumer, source, stream, log_id, position, record, reason)"
-                " values ('intake', 'registry', $1, gen_random_uuid(), $2, $3, $4) returning id",
-                *("per_parked", position, record, reason),
+                " values ('intake', 'registry', $1, $2, $3, $4, $5) returning id",
+                *("per_parked", log_id, position, record, reason),
             )
-            for position, record, reason in records
+            for log_id, position, record, reason in records
         ]
     finally:
         await connection.close()
@@ -45,8 +46,10 @@ async def test_what_is_parked_is_shown_tried_again_and_dropped(
     demonstrated: Outcome, client: Client, call: Caller, mint: Minter, directory: Path
 ) -> None:
     registered = await a_record(client)
+    log = uuid4()
     one, behind, nothing = await put_aside(
-        directory, [(1, registered, "一时无法办理"), (2, registered, "排在后面"), (None, UNREADABLE, "无法读取")]
+        directory,
+        [(log, 1, registered, "一时无法办理"), (log, 2, registered, "排在后面"), (None, 3, UNREADABLE, "无法读取")],
     )
     data = ("--data", str(directory))
     listed = await run("parked", "list", *data)
@@ -54,7 +57,8 @@ async def test_what_is_parked_is_shown_tried_again_and_dropped(
     shown: dict[str, Any] = json.loads((await run("parked", "show", "subsidy", str(behind), *data)).stdout)
     assert (shown["behind"], shown["type"], shown["record"]["type"]) == (1, shown["record"]["type"], shown["type"])
     unread = (await call.get("auditor", "subsidy", f"/v1/parked/{nothing}")).json()
-    assert (unread["record"], unread["size"], unread["retriable"]) == (None, len(UNREADABLE), False)
+    assert (unread["type"], unread["record"], unread["size"]) == (None, None, len(UNREADABLE))
+    assert (unread["position"], unread["retriable"]) == (3, False)
 
     path = f"/v1/parked/{nothing}"
     for role in ("auditor", "city", "app"):

@@ -16,6 +16,7 @@ from shared.messaging.incarnation import marker_headers
 from shared.messaging.topics import Delivered, headers, topic_of
 from tests.faults.report import Result, keep
 from tests.integration.messaging.conftest import CONSUMER, POISON, SOURCE, Diary, Told
+from tests.integration.messaging.malformed import malformed
 from tests.integration.messaging.working import at_work, until
 
 TOPIC = topic_of(SOURCE)
@@ -23,7 +24,6 @@ STREAMS = [f"acc_{number}" for number in range(12)]
 EVENTS = 400
 POISONED = ("acc_3", "acc_7")
 BEHIND = "排在同一事件流已搁置的消息之后"
-GARBAGE: tuple[bytes | None, ...] = (b"", b"not json", b"\x00\xff", b"[" * 5000, b'{"id": 1}', None)
 
 
 @asynccontextmanager
@@ -66,6 +66,7 @@ async def test_doubled_late_reordered_and_unreadable_messages_take_effect_once_i
     chance = random.Random(seed)
     sent = [told(position, chance.choice(STREAMS)) for position in range(1, EVENTS + 1)]
     rubbish = 0
+    garbage = malformed(told(1))
 
     async def reached() -> bool:
         return await diary.watermark() == EVENTS and len(await diary.parked()) == rubbish
@@ -78,7 +79,8 @@ async def test_doubled_late_reordered_and_unreadable_messages_take_effect_once_i
         for item in mishandled(sent, chance):
             await send(to, item)
             if chance.random() < 0.05:
-                await to.send_and_wait(TOPIC, chance.choice(GARBAGE), key=f"nobody_{rubbish}".encode())
+                bad = chance.choice(garbage)
+                await to.send_and_wait(TOPIC, bad.value, key=bad.key, headers=bad.headers)
                 rubbish += 1
         await until(reached, working)
     assert sorted(await diary.positions()) == list(range(1, EVENTS + 1))

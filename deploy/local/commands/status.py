@@ -18,7 +18,7 @@ def status(
     data: Data = DEFAULT_DATA,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Show each part with its process, address, restarts and lag. Exit code 1 unless all are ready."""
+    """Show each part with its process, address and restarts. Exit code 1 unless all are ready."""
     now = state.running(data)
     parts = [_row(part) for part in now.parts.values()] if now else []
     phase = now.phase if now else "stopped"
@@ -34,31 +34,30 @@ def status(
 
 def _row(part: PartState) -> dict[str, Any]:
     row = {"part": part.name, "pid": part.pid, "url": part.url, "ready": part.ready, "restarts": part.restarts}
-    return {**row, **_asked(part)} if part.name in SERVICES else {**row, "lag": None}
+    return {**row, **_asked(part)} if part.name in SERVICES else row
 
 
 def _asked(part: PartState) -> dict[str, Any]:
-    """What the service itself says; `lag` counts events not yet applied, where /readyz tells it."""
+    """What the service itself says."""
     try:
         answer = httpx.get(f"{part.url}/readyz", trust_env=False, timeout=3)
         said = answer.json()
     except (httpx.TransportError, ValueError):
-        return {"ready": False, "lag": None}
+        return {"ready": False}
     if not isinstance(said, dict):
-        return {"ready": False, "lag": None}
+        return {"ready": False}
     wrong = {name: check for name, check in said.get("checks", {}).items() if check != "ok"}
-    return {"ready": answer.status_code == httpx.codes.OK, "lag": said.get("lag"), "wrong": wrong}
+    return {"ready": answer.status_code == httpx.codes.OK, "wrong": wrong}
 
 
 def _show(parts: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("part", "pid", "url", "ready", "restarts", "lag", box=None)
+    table = Table("part", "pid", "url", "ready", "restarts", box=None)
     for part in parts:
         ready = "[green]yes[/green]" if part["ready"] else "[red]no[/red]"
-        lag = "" if part["lag"] is None else str(part["lag"])
-        table.add_row(part["part"], str(part["pid"] or "-"), part["url"], ready, str(part["restarts"]), lag)
+        table.add_row(part["part"], str(part["pid"] or "-"), part["url"], ready, str(part["restarts"]))
     console = Console()
     console.print(table)
     for part in parts:

@@ -11,7 +11,7 @@ from typing import Any
 
 class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        body = json.dumps({"service": sys.argv[1], "lag": 0}).encode()
+        body = json.dumps({"service": sys.argv[1]}).encode()
         self.send_response(200 if self.path == "/readyz" else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -158,7 +158,7 @@ def test_status_tells_a_program_what_runs(directory: Path, options: Options) -> 
     stack.up(directory, options())
     said = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     assert said["phase"] == "ready"
-    assert {part["part"]: part["lag"] for part in said["parts"]}["audit"] == 0
+    assert {part["part"]: part["ready"] for part in said["parts"]}["audit"] is True
 
 
 def test_an_attached_stack_ends_with_who_started_it(directory: Path, options: Options) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -245,6 +246,7 @@ async def test_what_is_no_head_is_parked_and_holds_nobody_up(audit: asyncpg.Pool
         (key, good.replace(b"{", b'{"more":1,', 1)),
         (None, good),
         (b"\x00\xff", good),
+        (Random(7).randbytes(5000), good),
         (b"other", msgspec.json.encode(STRANGER.sign(head_of(3, service="other")))),
         *((key, msgspec.json.encode(STRANGER.sign(head_of(3, **{name: bad})))) for name, bad in BAD),
         (key, msgspec.json.encode(STRANGER.sign(head_of(0)))),

@@ -1,7 +1,10 @@
 """The inbox: each position of each log takes effect once, in order within its stream, or is parked."""
 
 import asyncio
+import os
 import random
+import signal
+import sys
 from collections.abc import Sequence
 from uuid import uuid4
 
@@ -10,6 +13,8 @@ import pytest
 
 from shared.messaging.inbox import CannotHandle, Inbox
 from shared.messaging.topics import Delivered
+from shared.runtime.parked import NotRetriable, ParkedMessages
+from shared.testing.fault_points import VARIABLE, FaultPoint
 from tests.integration.messaging.conftest import CONSUMER, POISON, SOURCE, Diary, Told
 
 
@@ -111,9 +116,43 @@ async def test_nothing_overtakes_a_retry_and_nothing_parks_behind_one_that_has_e
         assert await diary.positions(stream) == [first + n for n in range(1, 9)]
 
 
-async def test_what_is_no_message_cannot_be_retried(diary: Diary) -> None:
-    await diary.inbox.park_unreadable(SOURCE, "acc_a", b"?", "没有位置或内容")
+@pytest.mark.parametrize("on", [1, 2, 4])
+async def test_who_goes_on_for_a_killed_retry_serves_each_message_once_in_order(
+    diary: Diary, told: Told, pool: asyncpg.Pool, dsn: str, on: int
+) -> None:
+    """It dies when the message has taken effect, before that is committed; what comes meanwhile waits behind it."""
+    await diary.inbox.take([told(1, payload=POISON), told(2), told(3, payload=POISON), told(4), told(5, "acc_b")])
+    command = (sys.executable, "-m", "tests.integration.messaging.retrier", dsn, "acc_a")
+    for faults, code in ((f"{FaultPoint.RETRY_MADE}:kill:{on}", -signal.SIGKILL), ("", 0)):
+        retrier = await asyncio.create_subprocess_exec(*command, env={**os.environ, VARIABLE: faults})
+        async with asyncio.timeout(40):
+            assert await retrier.wait() == code
+        if code:
+            assert await diary.positions("acc_a") == list(range(1, on))
+            assert [position for _, position, _ in await diary.parked()] == list(range(on, 5))
+            await diary.inbox.take([told(6)])
+    assert await diary.positions("acc_a") == [1, 2, 3, 4, 6]
+    assert await diary.parked() == []
+
+
+async def test_what_is_no_message_cannot_be_retried_whatever_position_its_header_names(
+    diary: Diary, pool: asyncpg.Pool
+) -> None:
+    await diary.inbox.park_unreadable(SOURCE, "acc_a", b"?", "没有位置或内容", 7)
     assert (await diary.inbox.retry("acc_a")).reason == "无法读取的消息不能重试，只能丢弃"
+    messages = ParkedMessages(pool, diary.inbox, pool.fetchval)
+    [message] = await messages.page(0, 10)
+    assert (message.position, message.retriable) == (7, False)
+    with pytest.raises(NotRetriable):
+        await messages.retry(message)
+
+
+async def test_the_unreadable_positions_are_those_that_are_not_applied_yet(diary: Diary, told: Told) -> None:
+    await diary.inbox.take([told(1), told(2, payload=POISON)])
+    for position in (1, 2, 3, 9, None):
+        await diary.inbox.park_unreadable(SOURCE, "nobody", b"?", f"{position}", position)
+    await diary.inbox.park_unreadable("other", "nobody", b"?", "other", 1)
+    assert await diary.inbox.unreadable() == {(SOURCE, 3), (SOURCE, 9), ("other", 1)}
 
 
 async def test_what_the_database_refuses_is_parked_and_leaves_no_half_effect(pool: asyncpg.Pool, told: Told) -> None:
@@ -129,6 +168,24 @@ async def test_what_the_database_refuses_is_parked_and_leaves_no_half_effect(poo
     (parked,) = await pool.fetch("select position, reason from parked")
     assert parked["position"] == 3
     assert "UniqueViolationError" in parked["reason"]
+
+
+async def test_a_key_that_no_index_holds_is_parked_and_stops_nobody(pool: asyncpg.Pool, told: Told) -> None:
+    await pool.execute("create table page (key text primary key)")
+
+    async def write(connection: asyncpg.Connection, batch: Sequence[Delivered]) -> None:
+        for item in batch:
+            await connection.execute("insert into page values ($1)", bytes(item.record.payload).decode())
+
+    inbox = Inbox(pool, CONSUMER, write)
+    endless = f'"{random.Random(3).randbytes(6000).hex()}"'.encode()
+    await inbox.take([told(1, "acc_a", payload=endless), told(2, "acc_b")])
+    await inbox.take([told(3, "acc_a")])
+    rows = await pool.fetch("select position, reason from parked order by id")
+    assert [row["position"] for row in rows] == [1, 3]
+    assert "ProgramLimitExceededError" in rows[0]["reason"]
+    assert (await inbox.retry("acc_a")).left == 2
+    assert await pool.fetchval("select key from page") == "{}"
 
 
 async def test_a_second_log_of_a_source_is_refused(diary: Diary, told: Told, pool: asyncpg.Pool) -> None:

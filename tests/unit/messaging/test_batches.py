@@ -73,6 +73,13 @@ def test_markers_are_passed_over() -> None:
     assert unpacked(built([marker]) + built([event, marker])) == [(12, b"{}")]
 
 
+@pytest.mark.parametrize("compression", [PLAIN, GZIP])
+@pytest.mark.parametrize("position", [b"0", b"-1", b"1" * 20, b"9" * 63, b"9" * 5000, str(2**63).encode(), b""])
+def test_what_names_no_position_of_a_log_is_passed_over(position: bytes, compression: int) -> None:
+    bad, good = ((b"acc_a", b"{}", [("position", said)]) for said in (position, b"12"))
+    assert unpacked(built([bad, good], compression=compression)) == [(12, b"{}")]
+
+
 @given(st.integers(21, 99))
 def test_a_batch_whose_bytes_have_changed_is_refused(place: int) -> None:
     data = bytearray(built([(b"acc_a", b"x" * 80, [("position", b"1")])]))

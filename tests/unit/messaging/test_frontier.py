@@ -66,8 +66,34 @@ def test_the_end_of_a_log_waits_for_its_beginning() -> None:
 def test_nobody_waits_for_what_is_unreadable() -> None:
     frontier = Frontier({})
     frontier.offer(record(2))
-    frontier.skip("registry", 1)
+    assert frontier.ready() == []
+    [gap] = frontier.gaps()
+    frontier.skip(gap)
     assert positions(frontier.ready()) == [2]
+    assert frontier.gaps() == []
+
+
+def test_a_gap_is_as_old_as_the_last_record_that_was_handed_on_while_others_wait() -> None:
+    now = 100.0
+    frontier = Frontier({"registry": (LOG, 5)}, lambda: now)
+
+    def lacks(*offered: int) -> list[tuple[int, int, float]]:
+        for position in offered:
+            frontier.offer(record(position))
+        frontier.ready()
+        return [(gap.position, gap.waiting, gap.since) for gap in frontier.gaps()]
+
+    assert lacks() == []
+    assert lacks(9, 12) == [(6, 2, 100.0)]
+    now = 107.0
+    assert lacks(10) == [(6, 3, 100.0)]
+    assert lacks(6) == [(7, 3, 107.0)]
+    now = 110.0
+    [gap] = frontier.gaps()
+    frontier.skip(gap)
+    assert lacks() == [(8, 3, 107.0)]
+    assert lacks(8) == [(11, 1, 110.0)]
+    assert lacks(11) == []
 
 
 def test_one_source_does_not_wait_for_another() -> None:

@@ -1,5 +1,6 @@
 """Incarnations: what counts as the same life of a topic, and what is read out of a first batch."""
 
+import asyncio
 import zlib
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from shared.messaging.incarnation import (
     TRIMMED,
     UNSEEN,
     Incarnation,
+    Incarnations,
     is_marker,
     marker_headers,
     marker_of,
@@ -108,3 +110,28 @@ def test_a_partition_without_a_leader_is_waited_for() -> None:
     assert [(at.topic, at.number, at.leader) for at in partitions_in(led)] == [("t", 1, 2), ("t", 0, 1)]
     with pytest.raises(LeaderNotAvailableError):
         partitions_in(SimpleNamespace(topics=[(0, "t", False, [(5, 0, -1, [], [], [])])]))
+
+
+class Client:
+    """Counts the clients that are open; to connect takes a while."""
+
+    opened = 0
+
+    def __init__(self, **_: object) -> None:
+        return
+
+    async def bootstrap(self) -> None:
+        Client.opened += 1
+        await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        Client.opened -= 1
+
+
+async def test_two_who_ask_at_once_share_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.messaging.incarnation.AIOKafkaClient", Client)
+    asked = Incarnations("127.0.0.1:1")
+    first, second = await asyncio.gather(asked._connected(), asked._connected())
+    assert first is second
+    await asked.close()
+    assert Client.opened == 0

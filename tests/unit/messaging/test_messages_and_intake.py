@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from shared.eventstore.needs import Fact
 from shared.eventstore.record import Actor, Record, canonical
 from shared.messaging.inbox import CannotHandle
-from shared.messaging.intake import Foreign, Intake, Listens, Note, keep
+from shared.messaging.intake import Foreign, Intake, Listens, Note, keep, name_and_version
 from shared.messaging.topics import Delivered, Unreadable, headers, read_message, service_of, topic_of
 
 MOMENT = datetime(2025, 3, 3, 1, tzinfo=UTC)
@@ -105,11 +105,35 @@ GOOD = canonical(record())
         ([("position", b"1")], GOOD[:-1]),
         ([("position", b"1")], b"\xff\xfe"),
         ([("position", b"1")], b'{"more":' + b"[" * 5000),
+        ([("position", b"0")], GOOD),
+        ([("position", b"7" * 5000)], GOOD),
+        ([("position", str(2**63).encode())], GOOD),
+        ([("position", None)], GOOD),
+        ([("position", b"1")], canonical(record(stream="acc_\0"))),
+        ([("position", b"1")], canonical(record(stream="a" * 513))),
+        ([("position", b"1")], canonical(record("test.\n.v1"))),
+        ([("position", b"1")], GOOD.replace(b"acc_1", b"acc_\xff")),
+        ([("position", b"1")], GOOD.replace(b'"payload":{', b'"payload":{"more":"\xff"')),
     ],
 )
 def test_what_is_no_record_with_a_position_is_unreadable_and_no_other_error(found: Any, value: bytes | None) -> None:
     with pytest.raises(Unreadable):
         read_message("huchuang.subsidy.events", found, value)
+
+
+NUMBERS = st.integers(-1, 2**64).map(lambda number: str(number).encode()) | st.just(b"7" * 5000)
+
+
+@every(
+    st.lists(st.tuples(st.sampled_from(["position", "ce_id"]), st.none() | NUMBERS | st.binary(max_size=30))),
+    st.none() | st.binary() | st.builds(lambda cut, end: GOOD[:cut] + end, st.integers(0, len(GOOD)), st.binary()),
+)
+def test_any_bytes_are_an_event_at_a_position_or_unreadable(found: Any, value: bytes | None) -> None:
+    try:
+        position: int | None = read_message("huchuang.subsidy.events", found, value).position
+    except Unreadable as error:
+        position = error.position
+    assert position is None or 1 <= position < 2**63
 
 
 # -- intake ------------------------------------------------------------------------------------------------------------
@@ -308,6 +332,14 @@ async def test_a_newer_version_of_what_we_listen_to_waits_for_code_that_knows_it
             cast(Any, table), [delivered(2, "bank.Painted.v3")]
         )
     assert table.facts == {}
+
+
+@every(st.text() | st.text(max_size=5).map(lambda name: f"{name}.v") | st.just(f"bank.Opened.v{'5' * 5000}"))
+def test_every_tag_has_a_name_and_a_version(tag: str) -> None:
+    name, version = name_and_version(tag)
+    assert name in tag
+    assert version >= 0
+    assert name_and_version(f"{name}.v12") == (name, 12) or name == ""
 
 
 async def test_what_we_never_listened_to_is_no_concern_of_ours_whatever_its_version() -> None:
