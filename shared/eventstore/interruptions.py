@@ -18,12 +18,9 @@ class TwinStillRunning(AskLater):
 DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """A connection that is lost between two of its states answers with an InternalClientError, which is neither."""
 INTERRUPTIONS = (*DATABASE, AskLater)
-FAULTY = (
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    asyncpg.ProgramLimitExceededError,
-    asyncpg.SyntaxOrAccessError,
-)
+REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
+"""What the database says of a row that it will never take, such as one whose key is too long for its index."""
+FAULTY = (*REFUSED, asyncpg.SyntaxOrAccessError)
 """What the database says of a statement, and will say again; any other of its errors says how the database is."""
 
 

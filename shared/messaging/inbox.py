@@ -11,14 +11,12 @@ from uuid import UUID
 
 import asyncpg
 
+from shared.eventstore.interruptions import REFUSED
 from shared.eventstore.record import parse
 from shared.messaging.bookmarks import Bookmarks
 from shared.messaging.topics import Delivered
 from shared.telemetry.errors import describe
 from shared.testing.fault_points import FaultPoint, reached
-
-REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
-"""What the database says of a row that it will never take, such as one whose key is too long for its index."""
 
 Effect = Callable[[asyncpg.Connection, Sequence[Delivered]], Awaitable[None]]
 
