@@ -90,7 +90,7 @@ async def test_a_newer_version_waits_and_is_served_after_an_upgrade(
     assert (await archived(place), await claim(place)) == ([], None)
     assert (await inbox.retry(CLAIM)).reason == why
 
-    upgraded = {**claims.VIEWS, "subsidy.ClaimSubmitted.v3": SubmittedLater}
+    upgraded: dict[str, type[Foreign]] = {**claims.VIEWS, "subsidy.ClaimSubmitted.v3": SubmittedLater}
     listens = [Listens(tag, view, claims._nothing_noted) for tag, view in upgraded.items()]
     monkeypatch.setattr(claims, "VIEWS", upgraded)
     monkeypatch.setattr(intake, "READABLE", Intake(listens))
