@@ -181,8 +181,11 @@ async def compare(client: Client, claims: Iterable[str]) -> list[Comparison]:
     store = city_of(from_store)
 
     async def one(claim_id: str) -> Comparison:
-        rebuilt = assemble(claim_id, kafka.related(claim_id))
-        stored = assemble(claim_id, store.related(claim_id))
+        try:
+            rebuilt = assemble(claim_id, kafka.related(claim_id))
+            stored = assemble(claim_id, store.related(claim_id))
+        except msgspec.MsgspecError as error:
+            return Comparison(claim_id, (f"事件无法读取：{error}",))
         archived, shown = await asyncio.gather(
             read_archive(client, claim_id), client.get("auditor", "subsidy", f"/v1/claims/{claim_id}")
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from deploy.local import databases, endpoints, migrations, postgres, processes, settings, state
+from deploy.local import databases, endpoints, migrations, owner, postgres, processes, settings, state
 from deploy.local.brokers import topics
 from deploy.local.brokers.choice import broker_of
 from deploy.local.brokers.node import Broker, Node, wait_listening
@@ -275,10 +275,20 @@ async def _supervise(directory: Path) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
+
+    async def end_with(name: str) -> None:
+        await owner.until_gone(name)
+        log.warning("process %s, whose stack this is, has gone", name)
+        end()
+
+    owned = asyncio.create_task(end_with(name)) if (name := os.environ.get(owner.VARIABLE)) else None
     try:
         await task
     except asyncio.CancelledError:
         return 0
+    finally:
+        if owned is not None:
+            owned.cancel()
     return 0
 
 

@@ -70,9 +70,8 @@ async def run_demo(endpoints: Endpoints, directory: Path, founders: int) -> Outc
 
 
 async def broken(client: Client, directory: Path) -> list[str]:
-    """Which of the seven invariants do not hold, and why."""
+    """What does not hold that must always hold, and why."""
     checks = await all_checks(client, directory)
-    assert len(checks) == 9
     return [f"{check.name}: {finding}" for check in checks for finding in check.findings]
 
 

@@ -7,9 +7,10 @@ import asyncio
 import dataclasses
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from deploy.local import ports, processes, settings, stack
@@ -20,6 +21,7 @@ from deploy.local.plan import StackOptions
 from deploy.local.postgres import running_postgres
 from deploy.local.processes import Program
 from tests.faults import warm
+from tests.faults.meanwhile import meanwhile
 from tests.faults.proxy import HOST, NONE, FaultProxy, Trouble, proxied
 
 POSTGRES, BROKER = "postgres", "broker"
@@ -31,6 +33,8 @@ TROUBLES = (
 SECONDS = (0.3, 0.5, 1.0, 2.0, 5.0, 9.0)
 """How long a trouble lasts; a lease lasts three, a request to the broker five."""
 PAUSE = 0.5
+BEFORE_SECONDS = 3.0
+"""How long a demo goes on before what it stands on is away."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,10 +105,9 @@ def advertised(program: Program, port: int, instead: int) -> Program:
 @asynccontextmanager
 async def in_trouble(proxies: Mapping[str, FaultProxy], seed: str) -> AsyncIterator[Counter[str]]:
     """Trouble between one pair of parts after the other while the block runs; yields what was made, and where."""
-    made: Counter[str] = Counter()
     chance = random.Random(seed)
 
-    async def trouble() -> None:
+    async def trouble(made: Counter[str]) -> None:
         while True:
             part, kind, seconds = chance.choice(sorted(proxies)), chance.choice(TROUBLES), chance.choice(SECONDS)
             proxies[part].make(kind)
@@ -113,11 +116,22 @@ async def in_trouble(proxies: Mapping[str, FaultProxy], seed: str) -> AsyncItera
             proxies[part].make(NONE)
             await asyncio.sleep(chance.uniform(0, PAUSE))
 
-    troubling = asyncio.create_task(trouble())
     try:
-        yield made
+        async with meanwhile(trouble) as made:
+            yield made
     finally:
-        troubling.cancel()
-        await asyncio.gather(troubling, return_exceptions=True)
         for proxy in proxies.values():
             proxy.make(NONE)
+
+
+async def away(proxy: FaultProxy, troubles: Sequence[Trouble], seconds: float, demo: asyncio.Task[Any]) -> Counter[str]:
+    """One trouble after the other, each while the demo still runs; returns what was made."""
+    made: Counter[str] = Counter()
+    for trouble in troubles:
+        await asyncio.sleep(BEFORE_SECONDS)
+        assert not demo.done(), f"the demo was over before the trouble {trouble}: {demo}"
+        proxy.make(trouble)
+        made[str(trouble)] += 1
+        await asyncio.sleep(seconds)
+        proxy.make(NONE)
+    return made

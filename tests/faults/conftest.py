@@ -1,7 +1,5 @@
 """Stacks of a test's own, to be treated badly."""
 
-import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +17,6 @@ from tests.integration.messaging.conftest import bootstrap, diary, told
 
 __all__ = ["bootstrap", "diary", "dsn", "keys", "pool", "postgres", "told"]
 
-SEED = "HUCHUANG_FAULT_SEED"
 BASE = 25101
 
 
@@ -35,14 +32,6 @@ def broker(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     if chosen != DEFAULT:
         skip_without_apache()
-    return chosen
-
-
-@pytest.fixture
-def seed() -> str:
-    """The seed of a test: that of `HUCHUANG_FAULT_SEED`, else a new one, which is shown where the test fails."""
-    chosen = os.environ.get(SEED) or secrets.token_hex(4)
-    print(f"{SEED}={chosen}")
     return chosen
 
 

@@ -23,6 +23,8 @@ LOOK_SECONDS = 0.1
 IDLE_SECONDS = 1.0
 """A service that did not get to the rarest points by then has no such work now: it is fired at wherever it gets."""
 PATIENCE = 30.0
+DISARM_SECONDS = 120.0
+"""How long a service may take to be up again and look; its supervisor gives it as much."""
 FROZEN_SECONDS = 3 * LEASE.total_seconds()
 """Longer than a lease lasts."""
 
@@ -70,18 +72,23 @@ class Target:
     def taken(self) -> bool:
         return not self._file.exists()
 
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to the process that is ready now, if any."""
+    def send(self, number: signal.Signals) -> bool:
+        """Send a signal to the process that is ready now, if any; whether there was one."""
         part = self.running()
         if part is not None and part.pid is not None and part.born is not None:
             with suppress(ProcessLookupError):
                 if processes.is_running(part.pid, part.born):
                     os.kill(part.pid, number)
+                    return True
+        return False
 
     async def disarm(self) -> None:
-        """Return when nothing is armed in the process that is ready."""
+        """Return when nothing is armed in the process that is ready. Raises TimeoutError when nobody looks."""
         self.leave("")
+        deadline = asyncio.get_running_loop().time() + DISARM_SECONDS
         while not self.taken():
+            if asyncio.get_running_loop().time() > deadline:
+                raise TimeoutError(f"{self._part} has not looked at {self._file} for {DISARM_SECONDS:.0f} s")
             self.send(signal.SIGCONT)  # it may have come to its point just now
             self.send(signal.SIGUSR1)
             await asyncio.sleep(LOOK_SECONDS)
@@ -144,7 +151,7 @@ class Fire:
 async def under_fire(targets: Sequence[Target], seed: str, action: Action, each: int) -> AsyncIterator[None]:
     """Keep every one of `targets` under fire while the block runs, at most `each` times at each point that it gets to.
 
-    Afterwards nothing is armed any more.
+    Afterwards nothing is armed any more; where that cannot be, and the block has failed, it is noted of its failure.
     """
     print(f"seed {seed}")  # shown where the test fails
     fires = [
@@ -157,10 +164,20 @@ async def under_fire(targets: Sequence[Target], seed: str, action: Action, each:
         for task in keeping:
             if task.done():
                 task.result()
-    finally:
-        for task in keeping:
-            task.cancel()
-        await asyncio.gather(*keeping, return_exceptions=True)
-        for target in targets:
-            await target.disarm()
-            target.send(signal.SIGCONT)
+    except BaseException as first:
+        for failure in await _ceased(keeping, targets):
+            first.add_note(str(failure))
+        raise
+    if failures := await _ceased(keeping, targets):
+        raise ExceptionGroup("what was armed cannot be disarmed", failures)
+
+
+async def _ceased(keeping: Sequence[asyncio.Task[None]], targets: Sequence[Target]) -> list[Exception]:
+    """Cease fire; returns why something is armed still."""
+    for task in keeping:
+        task.cancel()
+    await asyncio.gather(*keeping, return_exceptions=True)
+    disarmed = await asyncio.gather(*(target.disarm() for target in targets), return_exceptions=True)
+    for target in targets:
+        target.send(signal.SIGCONT)
+    return [failure for failure in disarmed if isinstance(failure, Exception)]

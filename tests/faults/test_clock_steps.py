@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,11 +13,12 @@ import asyncpg
 import msgspec
 import pytest
 
-from deploy.local import ports, stack
+from deploy.local import ports, stack, state
 from deploy.local.client import Client
 from deploy.local.demo.run import Figures, runs_of
 from deploy.local.endpoints import Endpoints
 from deploy.local.plan import StackOptions
+from deploy.local.settings import SERVICES
 from shared.eventstore.interruptions import AskLater
 from shared.eventstore.lease import Lease
 from shared.eventstore.process import Ask, Command, Process, Reaction, Reactor
@@ -26,7 +28,8 @@ from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
 from tests.e2e.stories import broken, predicted
 from tests.faults.conftest import BASE
-from tests.faults.machine_clock import MachineClock
+from tests.faults.machine_clock import MachineClock, library
+from tests.faults.meanwhile import meanwhile
 from tests.faults.report import Result, keep
 from tests.integration.eventstore.account import ACCOUNT
 from tests.integration.eventstore.commands import open_account
@@ -88,23 +91,33 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[M
 
 
 @asynccontextmanager
-async def set_again_and_again(clock: MachineClock, seed: str) -> AsyncIterator[list[int]]:
+async def set_again_and_again(clock: MachineClock, seed: str) -> AsyncIterator[Counter[str]]:
     """Yields what it has been set to. Right again afterwards."""
-    chance, steps = random.Random(seed), list[int]()
+    chance = random.Random(seed)
 
-    async def go_on() -> None:
+    async def go_on(steps: Counter[str]) -> None:
         while True:
             await asyncio.sleep(PAUSE)
-            steps.append(chance.choice(STEPS))
-            clock.step_to(steps[-1])
+            seconds = chance.choice(STEPS)
+            clock.step_to(seconds)
+            steps[f"{seconds:+d}"] += 1
 
-    going = asyncio.create_task(go_on())
     try:
-        yield steps
+        async with meanwhile(go_on) as steps:
+            yield steps
     finally:
-        going.cancel()
-        await asyncio.gather(going, return_exceptions=True)
         clock.step_to(0)
+
+
+def without_the_clock(directory: Path) -> list[str]:
+    """The services, and the database, whose processes read another clock than the one that is set."""
+    running = state.running(directory)
+    assert running is not None
+    return [
+        name
+        for name in (*SERVICES, "postgres")
+        if library().name not in Path(f"/proc/{running.parts[name].pid}/maps").read_text()
+    ]
 
 
 async def demo(directory: Path) -> Figures:
@@ -124,10 +137,12 @@ async def test_steps_of_the_machine_s_clock_change_no_figure(
     machine: tuple[MachineClock, Path, Endpoints], seed: str
 ) -> None:
     clock, directory, endpoints = machine
+    assert without_the_clock(directory) == []
     async with set_again_and_again(clock, seed) as steps:
         figures = await demo(directory)
     assert figures == predicted(runs_of(directory)[-1].city())
     async with Client(endpoints, "clock") as client:
         assert await broken(client, directory) == []
-    assert steps
-    keep(Result("clock of the machine set", "by seconds to a day, both ways", len(steps), "all holds", seed))
+    assert without_the_clock(directory) == []
+    assert steps.total() > 0
+    keep(Result("clock of the machine set", "by seconds to a day, both ways", steps.total(), "all holds", seed))

@@ -25,6 +25,7 @@ from tests.e2e.stories import run_demo
 from tests.faults import warm
 from tests.faults.campaign import holds
 from tests.faults.conftest import WarmStack
+from tests.faults.meanwhile import meanwhile
 from tests.faults.report import Result, keep
 
 pytestmark = [pytest.mark.stack, pytest.mark.full]
@@ -66,29 +67,33 @@ def fill(ballast: Path) -> None:
             file.write(bytes(CHUNK))
 
 
-@asynccontextmanager
-async def filled_again_and_again(disk: Path) -> AsyncIterator[list[int]]:
-    """Fill the disk to its last block, and make room again after a while; yields how often."""
-    ballast, filled = disk / "ballast", [0]
+def room(directory: Path) -> dict[str, int]:
+    """Bytes that logs and traces still have; what is written where there are none is lost."""
+    return {name: shutil.disk_usage(directory / name).free for name in ("logs", "traces")}
 
-    async def go_on() -> None:
+
+@asynccontextmanager
+async def filled_again_and_again(disk: Path) -> AsyncIterator[Counter[str]]:
+    """Fill the disk to its last block, and make room again after a while; yields how often."""
+    ballast = disk / "ballast"
+
+    async def go_on(made: Counter[str]) -> None:
         while True:
             await asyncio.sleep(FREE_SECONDS)
-            filled[0] += 1
             try:
                 async with asyncio.timeout(FULL_SECONDS):
+                    await asyncio.to_thread(fill, ballast)
+                    made["filled"] += 1
                     while True:  # what PostgreSQL gives back is taken as well
-                        await asyncio.to_thread(fill, ballast)
                         await asyncio.sleep(0.05)
+                        await asyncio.to_thread(fill, ballast)
             except TimeoutError:
                 ballast.unlink()
 
-    filling = asyncio.create_task(go_on())
     try:
-        yield filled
+        async with meanwhile(go_on) as made:
+            yield made
     finally:
-        filling.cancel()
-        await asyncio.gather(filling, return_exceptions=True)
         ballast.unlink(missing_ok=True)
 
 
@@ -129,10 +134,10 @@ async def test_a_full_disk_refuses_clearly_and_changes_no_figure(warm_stack: War
             await holds(endpoints, directory, outcome)
         finally:
             stack.down(directory)
-    assert filled[0] > 0
+    assert filled.total() > 0
     assert seen.keys() == {httpx.codes.CREATED, httpx.codes.SERVICE_UNAVAILABLE}
     outcome_told = "refused with 503, nothing half done, goes on when there is room; all holds"
-    keep(Result("disk full for 6 s", "postgres", filled[0], outcome_told, seed))
+    keep(Result("disk full for 6 s", "postgres", filled.total(), outcome_told, seed))
 
 
 async def test_logs_and_traces_without_room_change_no_figure(warm_stack: WarmStack, seed: str) -> None:
@@ -142,8 +147,10 @@ async def test_logs_and_traces_without_room_change_no_figure(warm_stack: WarmSta
         try:
             fill(directory / "logs" / "ballast")
             fill(directory / "traces" / "ballast")
+            assert room(directory) == {"logs": 0, "traces": 0}
             endpoints = warm.up(directory, StackOptions())
             await holds(endpoints, directory, await run_demo(endpoints, directory, FOUNDERS))
+            assert room(directory) == {"logs": 0, "traces": 0}
         finally:
             stack.down(directory)
     keep(Result("disk full", "logs and traces of all parts", 1, "lines are lost; all holds", seed))

@@ -3,16 +3,22 @@
 import asyncio
 import random
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import asyncpg
 import pytest
 
+from deploy.local import settings
 from deploy.local.settings import SERVICES
+from shared.testing.fault_points import FaultPoint
 from tests.e2e.stories import run_demo
 from tests.faults.campaign import demo_under_fire, holds
 from tests.faults.conftest import WarmStack
 from tests.faults.fire import Target
+from tests.faults.meanwhile import meanwhile
 from tests.faults.report import Result, keep, on
 
 pytestmark = [pytest.mark.stack, pytest.mark.full]
@@ -25,34 +31,42 @@ LEAST = 20
 STAY_SECONDS = 1.0
 
 
+async def changes_of_holder(directory: Path) -> int:
+    """How often a lease of any service has gone from one worker to another: each time it gets a new epoch."""
+    changes = 0
+    for database in settings.read(directory).databases.values():
+        connection = await asyncpg.connect(database)
+        changes += await connection.fetchval("select coalesce(sum(epoch - 1), 0)::int from lease")
+        await connection.close()
+    return changes
+
+
 async def test_workers_frozen_past_their_leases_do_no_harm_when_they_wake(
     broker: str, warm_stack: WarmStack, seed: str
 ) -> None:
     directory, endpoints = warm_stack(broker, seconds=SERVICES)
     targets = [Target(directory, service, is_second=second) for service in SERVICES for second in (False, True)]
+    before = await changes_of_holder(directory)
     rounds = await demo_under_fire(endpoints, directory, targets, FEWER, seed, "stop", FEW)
     assert rounds.total() >= LEAST
+    assert any(name.endswith(f" {FaultPoint.PUBLISH_SENT}") for name in rounds)
+    assert await changes_of_holder(directory) - before >= LEAST
     where = on(broker, "either of two workers of every service")
     keep(Result("frozen at a fault point, taken over, woken", where, rounds.total(), "all holds", seed, rounds))
 
 
 @asynccontextmanager
-async def coming_and_going(targets: Sequence[Target], chance: random.Random) -> AsyncIterator[list[int]]:
+async def coming_and_going(targets: Sequence[Target], chance: random.Random) -> AsyncIterator[Counter[str]]:
     """Every second one of the targets is told to end, and is started again by its supervisor; yields how many were."""
-    ended = [0]
 
-    async def go() -> None:
+    async def go(ended: Counter[str]) -> None:
         while True:
             await asyncio.sleep(STAY_SECONDS)
-            chance.choice(targets).send(signal.SIGTERM)
-            ended[0] += 1
+            target = chance.choice(targets)
+            ended[target.service] += target.send(signal.SIGTERM)
 
-    going = asyncio.create_task(go())
-    try:
+    async with meanwhile(go) as ended:
         yield ended
-    finally:
-        going.cancel()
-        await asyncio.gather(going, return_exceptions=True)
 
 
 async def test_workers_that_come_and_go_every_second_do_not_stop_the_work(
@@ -62,6 +76,7 @@ async def test_workers_that_come_and_go_every_second_do_not_stop_the_work(
     targets = [Target(directory, service, is_second=second) for service in SERVICES for second in (False, True)]
     async with coming_and_going(targets, random.Random(seed)) as ended:
         outcome = await run_demo(endpoints, directory, FOUNDERS)
+    assert ended.total() > 0
     await holds(endpoints, directory, outcome)
     where = on(broker, "two of every service")
-    keep(Result("workers leaving and joining every second", where, ended[0], "all holds", seed))
+    keep(Result("workers leaving and joining every second", where, ended.total(), "all holds", seed))

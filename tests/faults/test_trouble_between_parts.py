@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local import client, ports
 from tests.e2e.stories import run_demo
-from tests.faults.between import BROKER, TROUBLES, in_trouble, troubled_stack
+from tests.faults.between import BROKER, TROUBLES, away, in_trouble, troubled_stack
 from tests.faults.campaign import holds
 from tests.faults.conftest import BASE
 from tests.faults.proxy import Trouble
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.stack
 FEWER = 8
 FOUNDERS = 12
 DEMOS = 2
+AWAY = (Trouble("cut"), Trouble("half-open"))
 AWAY_SECONDS = 120.0
 EVERYWHERE = "before PostgreSQL, the broker, each service"
 
@@ -59,12 +60,8 @@ async def test_a_broker_that_is_away_for_minutes_changes_no_figure(
     monkeypatch.setattr(client, "PATIENCE", 3 * AWAY_SECONDS)
     async with troubled_stack(tmp_path, ports.find_base(BASE), broker) as stack:
         demo = asyncio.create_task(run_demo(stack.endpoints, stack.directory, FOUNDERS))
-        for kind in ("cut", "half-open"):
-            await asyncio.sleep(5)
-            stack.proxies[BROKER].make(Trouble(kind))
-            await asyncio.sleep(AWAY_SECONDS)
-            stack.proxies[BROKER].make(Trouble("none"))
-            if demo.done():
-                break
+        made = await away(stack.proxies[BROKER], AWAY, AWAY_SECONDS, demo)
         await holds(stack.endpoints, stack.directory, await demo)
-    keep(Result(f"broker away for {AWAY_SECONDS:.0f} s", on(broker, "cut off, then half-open"), 2, "all holds", seed))
+    assert made.keys() == set(map(str, AWAY))
+    where = on(broker, "cut off, then half-open")
+    keep(Result(f"broker away for {AWAY_SECONDS:.0f} s", where, made.total(), "all holds", seed))

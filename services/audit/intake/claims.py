@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from shared.eventstore.record import Record
+from shared.messaging.intake import Foreign, Intake, Listens, Note
 
 STATUS_AFTER = {
     "subsidy.ClaimSubmitted.v1": "submitted",
@@ -29,6 +30,72 @@ STATUS_AFTER = {
 }
 
 
+class Step(Foreign, frozen=True):
+    """Of most events only that they happened."""
+
+
+class Submitted(Foreign, frozen=True):
+    claim_id: str
+    person_id: str
+    review_district: str
+    organisation_id: str | None = None
+    certificate_id: str | None = None
+
+
+class Judged(Foreign, frozen=True):
+    amount: str | None
+    policy_version: str
+
+
+class Approved(Judged, frozen=True):
+    noticed: bool = True
+
+
+class Corrected(Foreign, frozen=True):
+    pass
+
+
+class Held(Foreign, frozen=True):
+    reason: str
+
+
+class Lifted(Foreign, frozen=True):
+    reason: str
+
+
+class NoticeEnded(Foreign, frozen=True):
+    pass
+
+
+class Refused(Foreign, frozen=True):
+    """Rejected or withdrawn: it waits for nothing any more."""
+
+
+VIEWS: dict[str, type[Foreign]] = dict.fromkeys(STATUS_AFTER, Step) | {
+    "subsidy.ClaimSubmitted.v1": Submitted,
+    "subsidy.ClaimSubmitted.v2": Submitted,
+    "subsidy.ClaimScreened.v1": Judged,
+    "subsidy.ClaimScreened.v2": Judged,
+    "subsidy.ClaimRescreened.v1": Judged,
+    "subsidy.ClaimApproved.v1": Approved,
+    "subsidy.ClaimCorrected.v1": Corrected,
+    "subsidy.ClaimHeld.v1": Held,
+    "subsidy.HoldLifted.v1": Lifted,
+    "subsidy.NoticeEnded.v1": NoticeEnded,
+    "subsidy.ClaimRejected.v1": Refused,
+    "subsidy.ClaimWithdrawn.v1": Refused,
+}
+"""What the fold reads of each event that it knows."""
+
+
+def _nothing_noted(record: Record, event: Foreign) -> Iterable[Note]:
+    return ()
+
+
+READABLE = Intake([Listens(tag, view, _nothing_noted) for tag, view in VIEWS.items()])
+"""Its effect writes nothing: it raises `CannotHandle` for what the fold cannot read, and for newer versions of it."""
+
+
 class ClaimAsTold(msgspec.Struct, frozen=True):
     """What the events of one claim say. `amount` is the exact text, CNY."""
 
@@ -46,33 +113,46 @@ class ClaimAsTold(msgspec.Struct, frozen=True):
 
 
 def evolve(claim: ClaimAsTold, record: Record) -> ClaimAsTold:
-    """One more event of the claim's stream, in order of version."""
-    event: dict[str, Any] = msgspec.json.decode(record.payload)
+    """One more event of the claim's stream, in order of version; one that the claim has been told of changes nothing.
+
+    A version may be missing: what was parked may have been dropped, and the claim goes on without it. Raises
+    `msgspec.MsgspecError` for what is not READABLE.
+    """
+    if record.version <= claim.version:
+        return claim
     changes: dict[str, Any] = {"version": record.version}
     if (status := STATUS_AFTER.get(record.type)) is not None:
         changes["status"] = status
-    match record.type:
-        case "subsidy.ClaimSubmitted.v1" | "subsidy.ClaimSubmitted.v2":
+    match _read(record):
+        case Submitted() as event:
             changes |= {
-                name: event.get(name, "") for name in ("claim_id", "person_id", "organisation_id", "certificate_id")
+                "claim_id": event.claim_id,
+                "person_id": event.person_id,
+                "organisation_id": event.organisation_id or "",
+                "certificate_id": event.certificate_id or "",
+                "district": event.review_district,
             }
-            changes["district"] = event["review_district"]
-        case "subsidy.ClaimScreened.v1" | "subsidy.ClaimScreened.v2" | "subsidy.ClaimRescreened.v1":
-            changes |= {"amount": event["amount"], "policy_version": event["policy_version"]}
-        case "subsidy.ClaimApproved.v1":
-            changes |= {"amount": event["amount"], "policy_version": event["policy_version"]}
-            changes["status"] = "approved" if event.get("noticed", True) else "payable"
-        case "subsidy.ClaimCorrected.v1":
+        case Approved() as event:
+            changes |= {"amount": event.amount, "policy_version": event.policy_version}
+            changes["status"] = "approved" if event.noticed else "payable"
+        case Judged() as event:
+            changes |= {"amount": event.amount, "policy_version": event.policy_version}
+        case Corrected():
             changes["status"] = "payable" if claim.status in ("payment_returned", "payable") else "submitted"
-        case "subsidy.ClaimHeld.v1":
-            changes["holds"] = (*claim.holds, event["reason"])
-        case "subsidy.HoldLifted.v1":
-            changes["holds"] = tuple(hold for hold in claim.holds if hold != event["reason"])
-        case "subsidy.NoticeEnded.v1":
+        case Held() as event:
+            changes["holds"] = (*claim.holds, event.reason)
+        case Lifted() as event:
+            changes["holds"] = tuple(hold for hold in claim.holds if hold != event.reason)
+        case NoticeEnded():
             changes["notice_ended"] = True
-        case "subsidy.ClaimRejected.v1" | "subsidy.ClaimWithdrawn.v1":
+        case Refused():
             changes["holds"] = ()
     return _settled(msgspec.structs.replace(claim, **changes))
+
+
+def _read(record: Record) -> Foreign | None:
+    view = VIEWS.get(record.type)
+    return None if view is None else msgspec.json.decode(record.payload, type=view)
 
 
 def _settled(claim: ClaimAsTold) -> ClaimAsTold:

@@ -15,7 +15,7 @@ import msgspec
 import psutil
 import pytest
 
-from deploy.local import endpoints, processes, settings, stack, state
+from deploy.local import endpoints, owner, processes, settings, stack, state
 from deploy.local.failures import StackFailed
 from deploy.local.plan import StackOptions
 from deploy.local.settings import SERVICES
@@ -173,3 +173,29 @@ def test_an_attached_stack_ends_with_who_started_it(directory: Path, options: Op
     last = state.read(directory)
     assert last is not None
     assert last.phase == "stopped"
+
+
+def test_a_stack_ends_with_the_process_that_owns_it(
+    directory: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owning = subprocess.Popen(["sleep", "600"])
+    monkeypatch.setenv(owner.VARIABLE, owner.name_of(owning.pid))
+    stack.up(directory, options())
+    pids = [part.pid for part in now(directory).parts.values()]
+    time.sleep(2 * owner.LOOK_SECONDS)
+    assert now(directory).phase == "ready"
+    owning.kill()
+    owning.wait()
+    wait_for(lambda: state.running(directory) is None)
+    ended = state.read(directory)
+    assert ended is not None
+    assert ended.phase == "stopped"
+    assert not any(psutil.pid_exists(pid) for pid in pids if pid)
+
+
+def test_a_later_process_with_the_owner_s_number_is_not_the_owner(
+    directory: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(owner.VARIABLE, f"{os.getpid()} 1.0")
+    with pytest.raises(StackFailed):
+        stack.up(directory, options())
