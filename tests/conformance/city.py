@@ -1,7 +1,8 @@
 """A service that writes events, and one that applies them: the real relay, consumer and inbox between them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -15,9 +16,12 @@ from shared.messaging.relay import Relay
 from shared.messaging.topics import read_message, topic_of
 from tests.integration.eventstore.commands import move, open_account, stream_of
 from tests.integration.messaging.conftest import SOURCE, Diary
-from tests.integration.messaging.working import in_kafka, until
+from tests.integration.messaging.working import at_work, in_kafka, until
 
 Working = Sequence[asyncio.Task[Any]]
+STREAMS, MOVES = 6, 60
+"""What is written at once, over and over, under load."""
+BREATH = 0.1
 
 
 class City:
@@ -84,7 +88,42 @@ class City:
             assert positions == sorted(positions)
         assert await self.diary.parked() == []
 
+    @asynccontextmanager
+    async def under_load(self, working: Working) -> "AsyncIterator[Load]":
+        """Events keep coming while the block runs; all of them are applied when it has ended."""
+        load = Load(self)
+        async with at_work(load.write()) as writing:
+            load.working = (*working, *writing)
+            yield load
+            await load.end()
+
     async def on_broker(self, bootstrap: str, count: int) -> list[int]:
         """The positions that the topic holds, as often as it holds them, in ascending order."""
         messages = await in_kafka(bootstrap, topic_of(SOURCE), count)
         return sorted(read_message(m.topic, m.headers, m.value).position for m in messages)
+
+
+class Load:
+    """Events that keep coming. `head`: how long the log is with all those that have a position."""
+
+    def __init__(self, city: City) -> None:
+        self._city = city
+        self._writing = asyncio.Lock()
+        self.working: Working = ()
+        self.head = 0
+
+    async def write(self) -> None:
+        """Write some more events whenever those before have their positions."""
+        while True:
+            async with self._writing:
+                self.head = await self._city.write(STREAMS, MOVES)
+            await asyncio.sleep(BREATH)
+
+    async def goes_on(self) -> None:
+        """Return when events that nobody had begun to write are applied, and with them all before."""
+        await self._city.applied(self._city.reader.head + 2 * (STREAMS + MOVES), self.working)
+
+    async def end(self) -> None:
+        """Write no more, and return when all is applied."""
+        await self._writing.acquire()
+        await self._city.applied(self.head, self.working)

@@ -14,8 +14,6 @@ from tests.integration.messaging.working import at_work
 
 pytestmark = pytest.mark.full
 
-STREAMS, MOVES = 6, 60
-
 
 @pytest.fixture(scope="module")
 async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Separated]:
@@ -35,15 +33,15 @@ async def test_one_that_is_partitioned_away_is_done_without(
     node: int, trouble: Trouble, three: Separated, city: City
 ) -> None:
     bootstrap = three.running.bootstrap
-    async with at_work(city.relay(bootstrap).run(), city.consumer(bootstrap).run()) as working:
-        await city.applied(await city.write(STREAMS, MOVES), working)
+    serving = at_work(city.relay(bootstrap).run(), city.consumer(bootstrap).run())
+    async with serving as working, city.under_load(working) as load:
+        await load.goes_on()
         before = await city.incarnation()
         three.partition(node, trouble)
         for _ in range(3):
-            await city.applied(await city.write(STREAMS, MOVES), working)
+            await load.goes_on()
         three.heal(node)
-        head = await city.write(STREAMS, MOVES)
-        await city.applied(head, working)
+        await load.goes_on()
     assert await city.incarnation() == before
-    await city.is_whole(head)
+    await city.is_whole(load.head)
     keep(Result("partitioned away, clients still reach it", "one of three Kafka nodes", 1, "all holds", ""))

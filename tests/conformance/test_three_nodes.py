@@ -43,35 +43,33 @@ async def test_each_topic_has_three_copies_two_of_them_in_sync(three: Running) -
 
 @pytest.mark.parametrize("node", NODES)
 async def test_one_that_is_killed_is_done_without(node: int, three: Running, city: City) -> None:
-    async with at_work(city.relay(three.bootstrap).run(), city.consumer(three.bootstrap).run()) as working:
-        await city.applied(await city.write(6, 60), working)
+    serving = at_work(city.relay(three.bootstrap).run(), city.consumer(three.bootstrap).run())
+    async with serving as working, city.under_load(working) as load:
+        await load.goes_on()
         before = await city.incarnation()
         await three.kill(node)
-        head = await city.write(6, 60)
-        await city.applied(head, working)
+        await load.goes_on()
         await three.start((TOPIC,))
-        head = await city.write(6, 60)
-        await city.applied(head, working)
+        await load.goes_on()
     assert await city.incarnation() == before
-    await city.is_whole(head)
+    await city.is_whole(load.head)
 
 
 @pytest.mark.parametrize("node", NODES)
 async def test_one_that_is_frozen_is_done_without(node: int, three: Running, city: City) -> None:
     """To the others, and to its clients, it is away behind a network that answers nothing."""
-    async with at_work(city.relay(three.bootstrap).run(), city.consumer(three.bootstrap).run()) as working:
-        await city.applied(await city.write(6, 60), working)
+    serving = at_work(city.relay(three.bootstrap).run(), city.consumer(three.bootstrap).run())
+    async with serving as working, city.under_load(working) as load:
+        await load.goes_on()
         before = await city.incarnation()
         os.kill(three.process(node), signal.SIGSTOP)
         try:
-            head = await city.write(6, 60)
-            await city.applied(head, working)
+            await load.goes_on()
         finally:
             os.kill(three.process(node), signal.SIGCONT)
-        head = await city.write(6, 60)
-        await city.applied(head, working)
+        await load.goes_on()
     assert await city.incarnation() == before
-    await city.is_whole(head)
+    await city.is_whole(load.head)
 
 
 async def test_one_alone_acknowledges_nothing_and_all_is_there_when_the_others_are_back(
