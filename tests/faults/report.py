@@ -84,7 +84,7 @@ def render(results: list[Result]) -> str:
     rows = [
         f"| {fault} | {where} | {len(found)} | {sum(one.rounds for one in found)} | {outcome} |"
         f" {', '.join(sorted({one.seed for one in found if one.seed}))} |"
-        for (fault, where, outcome), found in runs.items()
+        for (fault, where, outcome), found in sorted(runs.items())
     ]
     counts: dict[tuple[str, str], Counter[str]] = {}
     for one in results:
