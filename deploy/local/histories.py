@@ -7,7 +7,6 @@ from typing import Literal
 from urllib.parse import quote
 
 import msgspec
-from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord
 
 from deploy.local.client import Answer, Client
@@ -16,15 +15,17 @@ from deploy.local.rebuilt import City, Log, city_of, rebuilt
 from services.audit.archive.history import History, Located, assemble
 from services.audit.intake.claims import differences
 from shared.eventstore.record import Record, canonical
-from shared.messaging.broker import ERRORS, close_consumer
+from shared.messaging.broker import ERRORS
 from shared.messaging.heads import read_head
 from shared.messaging.incarnation import partitions_of
+from shared.messaging.reader import Reader
 from shared.messaging.topics import HEADS, Unreadable, read_message, topic_of
 
 Source = Literal["kafka", "store", "archive"]
 Hear = Callable[[ConsumerRecord], None]
 PATIENCE = 60.0
 QUIET = 3.0
+FETCHED = 5000
 
 
 async def read_kafka(client: Client) -> City:
@@ -93,19 +94,14 @@ async def _read_from_the_beginning(
 ) -> None:
     """Take messages until nothing is lacking, or nothing has come for `QUIET` seconds: the broker may be another."""
     partitions = await partitions_of(bootstrap, topics)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
-    try:
-        await consumer.start()
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
+    async with Reader(bootstrap) as reader:
+        reader.start(dict.fromkeys(partitions, 0))
         heard = asyncio.get_running_loop().time()
         while lacking() and asyncio.get_running_loop().time() < heard + QUIET:
-            for batch in (await consumer.getmany(timeout_ms=300, max_records=5000)).values():
+            for batch in (await reader.some(FETCHED)).values():
                 heard = asyncio.get_running_loop().time()
                 for message in batch:
                     take(message)
-    finally:
-        await close_consumer(consumer)
 
 
 class _StoredRecord(msgspec.Struct):
@@ -139,18 +135,22 @@ async def read_store(client: Client, service: str) -> list[Located]:
         located += [Located(service, item.position, item.record) for item in items]
 
 
+class NoSuchClaim(StackFailed):
+    """A source knows nothing of a claim."""
+
+
 async def read_archive(client: Client, claim_id: str, as_of: datetime | None = None) -> History:
-    """One claim's history as audit's archive tells it."""
+    """One claim's history as audit's archive tells it. Raises NoSuchClaim."""
     query = f"?as_of={quote(as_of.isoformat())}" if as_of else ""
     answer = await client.get("auditor", "audit", f"/v1/claims/{claim_id}/history{query}", expect=(404,))
     if answer.status == 404:
-        raise StackFailed(f"the archive knows no claim {claim_id}")
+        raise NoSuchClaim(f"the archive knows no claim {claim_id}")
     located = [Located(item.service, item.position, item.record) for item in _records(answer)]
     return assemble(claim_id, located, as_of)
 
 
 async def history(client: Client, claim_id: str, source: Source, as_of: datetime | None = None) -> History:
-    """One claim's history from one source. Raises StackFailed when there is no such claim."""
+    """One claim's history from one source. Raises NoSuchClaim."""
     if source == "archive":
         return await read_archive(client, claim_id, as_of)
     if source == "kafka":
@@ -159,7 +159,7 @@ async def history(client: Client, claim_id: str, source: Source, as_of: datetime
         located = await read_stores(client)
     found = assemble(claim_id, located, as_of)
     if not found.items:
-        raise StackFailed(f"{source} knows no claim {claim_id}" + (" at that time" if as_of else ""))
+        raise NoSuchClaim(f"{source} knows no claim {claim_id}" + (" at that time" if as_of else ""))
     return found
 
 
@@ -186,9 +186,11 @@ async def compare(client: Client, claims: Iterable[str]) -> list[Comparison]:
             stored = assemble(claim_id, store.related(claim_id))
         except msgspec.MsgspecError as error:
             return Comparison(claim_id, (f"事件无法读取：{error}",))
-        archived, shown = await asyncio.gather(
-            read_archive(client, claim_id), client.get("auditor", "subsidy", f"/v1/claims/{claim_id}")
-        )
+        try:
+            archived = await read_archive(client, claim_id)
+        except NoSuchClaim:
+            return Comparison(claim_id, ("档案中没有此申请",))
+        shown = await client.get("auditor", "subsidy", f"/v1/claims/{claim_id}")
         findings = differences(rebuilt.claim, shown.body)
         if bytes_of(rebuilt) != bytes_of(stored):
             findings.append("Kafka 与事件库不一致")

@@ -7,12 +7,14 @@ is Kafka's record batch of version 2; what is compressed is left to aiokafka, wh
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
+from shared.messaging.reader import UNDECODABLE
 from shared.messaging.topics import position_in
 
 _HEAD = struct.Struct(">qiibIhiqqqhii")
@@ -105,7 +107,8 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 
 def _by_aiokafka(data: bytes) -> Iterator[tuple[int, bytes]]:
     batch = MemoryRecords(data).next_batch()
-    for record in batch or ():
-        position = position_in(dict(record.headers).get("position"))
-        if record.value and position is not None:
-            yield position, record.value
+    with suppress(*UNDECODABLE):  # as for a reader: nothing behind it can be unpacked
+        for record in batch or ():
+            position = position_in(dict(record.headers).get("position"))
+            if record.value and position is not None:
+                yield position, record.value

@@ -14,8 +14,9 @@ from aiokafka.structs import ConsumerRecord
 from shared.messaging.bookmarks import Lives
 from shared.messaging.frontier import Frontier, Gap, UnknownLog
 from shared.messaging.inbox import Inbox
+from shared.messaging.reader import Batches
 from shared.messaging.strays import Stray, Strays
-from shared.messaging.subscriber import Batches, Subscriber, without_markers
+from shared.messaging.subscriber import Subscriber, without_markers
 from shared.messaging.topics import Unreadable, read_message, service_of, topic_of
 from shared.telemetry.traces import batch_span
 

@@ -15,7 +15,8 @@ import msgspec
 
 from shared.messaging.bookmarks import Bookmarks, Lives
 from shared.messaging.publisher import Outgoing, Publisher
-from shared.messaging.subscriber import Batches, Subscriber, without_markers
+from shared.messaging.reader import Batches
+from shared.messaging.subscriber import Subscriber, without_markers
 from shared.messaging.topics import HEADS, Unreadable
 from shared.proof.heads import Heads, SignedHead
 

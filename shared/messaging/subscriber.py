@@ -11,14 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from shared.eventstore.interruptions import DATABASE
 from shared.eventstore.lease import STANDBY_SECONDS, Lease
 from shared.messaging.bookmarks import Bookmarks, Lives, Offsets
-from shared.messaging.broker import ERRORS, METADATA_MS, close_consumer
+from shared.messaging.broker import ERRORS
 from shared.messaging.incarnation import Incarnation, Incarnations, is_marker
+from shared.messaging.reader import Batches, Reader
 from shared.messaging.topics import Unreadable, service_of
 from shared.testing.fault_points import FaultPoint, reached
 
@@ -27,7 +28,6 @@ log = structlog.get_logger(__name__)
 MAX_RECORDS = 1000
 CHECK_SECONDS = 1.0
 
-Batches = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 Incarnate = Mapping[str, Incarnation]
 """The incarnation of each topic."""
 
@@ -86,36 +86,27 @@ class Subscriber(ABC):
         if not any(incarnation.markers for incarnation in known.values()):
             await asyncio.sleep(0.3)  # the topics are still being made
             return
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            metadata_max_age_ms=METADATA_MS,
-            request_timeout_ms=5_000,
-            fetch_max_wait_ms=100,
-        )
         try:
-            await consumer.start()
-            self._unnoted = {}
-            await self._begin()
-            await self._assign(consumer, known)
-            await self._read(consumer, known)
+            async with Reader(self._bootstrap) as reader:
+                self._unnoted = {}
+                await self._begin()
+                await self._start(reader, known)
+                await self._read(reader, known)
         finally:
             self._end()
-            await close_consumer(consumer)
 
-    async def _read(self, consumer: AIOKafkaConsumer, known: Incarnate) -> None:
+    async def _read(self, reader: Reader, known: Incarnate) -> None:
         """Take what comes, until the lease or this incarnation of the topics is over.
 
         While one piece is being taken, which is mostly waiting for the database, the next is unpacked.
         """
         loop = asyncio.get_running_loop()
         check_at = loop.time() + CHECK_SECONDS
-        coming = asyncio.ensure_future(_some(consumer))
+        coming = asyncio.ensure_future(reader.some(MAX_RECORDS))
         try:
             while await self._lease.held() is not None:
                 batches = await coming
-                coming = asyncio.ensure_future(_some(consumer))
+                coming = asyncio.ensure_future(reader.some(MAX_RECORDS))
                 if batches:
                     reached(FaultPoint.RECEIVE_TAKEN)
                     await self._take(batches, _lives(known))
@@ -137,13 +128,10 @@ class Subscriber(ABC):
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
 
-    async def _assign(self, consumer: AIOKafkaConsumer, known: Incarnate) -> None:
+    async def _start(self, reader: Reader, known: Incarnate) -> None:
         """Take every partition there is now; one that nothing is noted of in this life is read from its beginning."""
         hints = await self._bookmarks.offsets(_lives(known))
-        places = _places(known)
-        consumer.assign(places)
-        for place in places:
-            consumer.seek(place, hints.get((place.topic, place.partition), 0))
+        reader.start({place: hints.get((place.topic, place.partition), 0) for place in _places(known)})
 
     async def _note(self, lives: Lives) -> None:
         """Note how far was read, about once a second; of a partition that had no marker yet, once it has one."""
@@ -162,12 +150,6 @@ class Subscriber(ABC):
         reason = f"无法读取：{error}（{where}）"
         data = message.value or b""
         await self._bookmarks.park_unreadable(service_of(message.topic), name, data, reason, error.position)
-
-
-async def _some(consumer: AIOKafkaConsumer) -> Batches:
-    """What has come, at most `MAX_RECORDS`; nothing when nothing comes for a while."""
-    found: Batches = await consumer.getmany(timeout_ms=200, max_records=MAX_RECORDS)
-    return found
 
 
 def without_markers(messages: Iterable[ConsumerRecord]) -> Iterable[ConsumerRecord]:

@@ -4,13 +4,13 @@ import asyncio
 from typing import NamedTuple
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import RequestTimedOutError, UnknownTopicOrPartitionError
 from aiokafka.structs import ConsumerRecord
 
-from shared.messaging.broker import ERRORS, close_consumer
+from shared.messaging.broker import ERRORS
 from shared.messaging.heads import read_head
 from shared.messaging.incarnation import partitions_of
+from shared.messaging.reader import Reader
 from shared.messaging.topics import HEADS, Unreadable, read_message, topic_of
 from shared.proof.heads import SignedHead
 from shared.recovery.tail import CannotReconcile
@@ -52,22 +52,17 @@ async def read_topics(bootstrap: str, service: str, log_id: UUID, after: int) ->
     topics = [topic_of(service), HEADS]
     try:
         partitions = await partitions_of(bootstrap, topics)
-        consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
-        try:
-            await consumer.start()
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
-            ends = await consumer.end_offsets(partitions)
+        async with Reader(bootstrap) as reader:
+            reader.start(dict.fromkeys(partitions, 0))
+            ends = await reader.ends()
             heard = asyncio.get_running_loop().time()
-            while asyncio.get_running_loop().time() < heard + QUIET or not await _at(consumer, ends):
+            while asyncio.get_running_loop().time() < heard + QUIET or await reader.is_behind(ends):
                 if asyncio.get_running_loop().time() > heard + PATIENCE:
                     raise RequestTimedOutError("less has come than the broker said there was")
-                for batch in (await consumer.getmany(timeout_ms=300, max_records=FETCHED)).values():
+                for batch in (await reader.some(FETCHED)).values():
                     heard = asyncio.get_running_loop().time()
                     for message in batch:
                         take(message)
-        finally:
-            await close_consumer(consumer)
     except UnknownTopicOrPartitionError as error:
         reason = f"Kafka has no topic {', '.join(map(str, error.args))}: run huchuang topics, then again"
         raise CannotReconcile([reason]) from error
@@ -75,8 +70,3 @@ async def read_topics(bootstrap: str, service: str, log_id: UUID, after: int) ->
         reason = f"Kafka cannot be read ({type(error).__name__}): start the broker, then again"
         raise CannotReconcile([reason]) from error
     return carried
-
-
-async def _at(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
-    """Whether everything has been read that the broker said there was."""
-    return all([await consumer.position(partition) >= end for partition, end in ends.items()])

@@ -6,6 +6,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
+from aiokafka import TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import NoError
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import ConsumerRecord
 from hypothesis import strategies as st
 
@@ -95,3 +101,40 @@ def is_kept_by_name(record: Record) -> bool:
     """Whether the names in a record are such as a service would write."""
     names = (record.stream, record.type)
     return all(len(name) <= LONGEST_NAME and min(name, default=" ") >= " " and "\x7f" not in name for name in names)
+
+
+NAMELESS = "??"
+NOT_UTF_8 = b"\xce\xc4"
+"""A header's name as a producer of another encoding writes it."""
+
+
+CRC = slice(17, 21)
+"""Where the check sum of a batch stands; it is over all that follows."""
+
+
+def batch_of(messages: Sequence[Message], compression: int = 0) -> bytes:
+    """A record batch; of headers that are called NAMELESS the name is not UTF-8."""
+    builder = DefaultRecordBatchBuilder(2, compression, 0, -1, -1, -1, 2**20)
+    for number, (key, headers, value) in enumerate(messages):
+        builder.append(number, 1_750_000_000_000, key, value, list(headers))
+    data = bytearray(builder.build()).replace(NAMELESS.encode(), NOT_UTF_8)
+    data[CRC] = calc_crc32c(data[CRC.stop :]).to_bytes(4, "big")
+    return bytes(data)
+
+
+async def put(bootstrap: str, topic: str, batch: bytes, partition: int = 0) -> None:
+    """Have the broker append these bytes to a partition, which no client library would send."""
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    await client.bootstrap()
+    try:
+        await client.force_metadata_update()
+        await client.set_topics([topic])
+        leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+        request = ProduceRequest(
+            transactional_id=None, required_acks=-1, timeout=5000, topics=[(topic, [(partition, batch)])]
+        )
+        answer = await client.send(leader, request)
+        [(_, [(_, code, *_)])] = answer.topics
+        assert code == NoError.errno, code
+    finally:
+        await client.close()

@@ -31,8 +31,9 @@ from shared.messaging.broker import PARTITIONS
 from shared.messaging.consumer import Consumer
 from shared.messaging.inbox import Inbox
 from shared.messaging.incarnation import is_marker
+from shared.messaging.reader import Batches
 from shared.messaging.relay import Relay
-from shared.messaging.subscriber import Batches, Subscriber
+from shared.messaging.subscriber import Subscriber
 from shared.messaging.topics import Delivered, headers, read_message, topic_of
 from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
@@ -42,11 +43,14 @@ from tests.integration.messaging.conftest import CONSUMER, SOURCE, Diary, Told
 from tests.integration.messaging.malformed import (
     CHANGES,
     MESSAGES,
+    NAMELESS,
     Message,
     at,
+    batch_of,
     fetched,
     is_kept_by_name,
     malformed,
+    put,
 )
 from tests.integration.messaging.working import at_work, in_kafka, until
 
@@ -301,6 +305,27 @@ async def test_what_cannot_be_read_is_parked_and_stops_no_consumer(
     assert await diary.positions() == list(range(1, len(bad) + 1))
     records = [row["record"] for row in await pool.fetch("select record from parked order by id")]
     assert records == [message.value or b"" for message in bad]
+
+
+async def test_what_cannot_be_decoded_is_parked_once_and_stops_no_consumer(
+    pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str
+) -> None:
+    nameless = Message(b"acc_1", [(NAMELESS, b"")], b"{}")
+    for piece in ([sent(told(1, "acc_1")), nameless], [sent(told(2, "acc_1"))]):
+        await put(bootstrap, TOPIC, batch_of(piece))
+
+    async def done() -> bool:
+        return await diary.watermark() == 2
+
+    for _ in range(2):
+        async with at_work(Consumer(pool, diary.inbox, [SOURCE], bootstrap).run()) as working:
+            await until(done, working)
+        await pool.execute("truncate consumer_offset")
+        await pool.execute("update applied set watermark = 1")
+    assert await diary.positions() == [1, 2, 2]
+    [(stream, _, reason)] = await diary.parked()
+    assert stream == ""
+    assert f"{TOPIC}/0/1" in reason
 
 
 @settings(
