@@ -80,12 +80,12 @@ class Part:
         program = await self._make_program()
         process = await processes.start(program)
         self._running = process, program
-        self.state.pid, self.state.born = process.pid, processes.born(process.pid)
-        self.state.started_at = datetime.now(UTC)
-        self._changed()
         try:
+            self.state.pid, self.state.born = process.pid, processes.born(process.pid)
+            self.state.started_at = datetime.now(UTC)
+            self._changed()
             await self._until_ready(process)
-        except StackFailed:
+        except (StackFailed, OSError):
             await processes.stop(process, program, self._patience)
             self._ended()
             raise

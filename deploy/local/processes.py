@@ -71,10 +71,15 @@ async def stop(process: Process, program: Program, patience: float = 20.0) -> in
 
 
 def born(pid: int) -> float | None:
-    """When the process `pid` started (epoch seconds), None if there is none. Both together name one process."""
+    """When the process `pid` started (seconds since the machine did), None if there is none.
+
+    Both together name one process, also when the machine's clock is set meanwhile.
+    """
     try:
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return process.create_time() - psutil.boot_time()
     except psutil.NoSuchProcess:
         return None
 

@@ -271,7 +271,8 @@ async def _supervise(directory: Path) -> int:
     def end() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, log.info, "already stopping")
-        task.cancel()
+        if not task.cancelling():
+            task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)

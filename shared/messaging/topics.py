@@ -76,8 +76,8 @@ def read_message(topic: str, message_headers: Sequence[tuple[str, bytes]] | None
     except (ValueError, RecursionError) as error:
         raise Unreadable(str(error), position) from error
     for name in (record.stream, record.type):
-        if len(name) > LONGEST_NAME or _CONTROL.search(name):
-            raise Unreadable("事件流或类型的名称过长或含有控制字符", position)
+        if not 0 < len(name) <= LONGEST_NAME or _CONTROL.search(name):
+            raise Unreadable("事件流或类型的名称为空、过长或含有控制字符", position)
     return Delivered(service_of(topic), position, record, value)
 
 

@@ -22,6 +22,8 @@ Working = Sequence[asyncio.Task[Any]]
 STREAMS, MOVES = 6, 60
 """What is written at once, over and over, under load."""
 BREATH = 0.1
+ONCE = "each event took effect once, in order"
+"""What `is_whole` makes sure of, in the words of docs/reliability.md."""
 
 
 class City:

@@ -14,7 +14,7 @@ from deploy.local.brokers.running import Running
 from shared.messaging.broker import ERRORS, PARTITIONS
 from shared.messaging.incarnation import Incarnation, Incarnations
 from tests.brokers import Brokers, empty
-from tests.conformance.city import City
+from tests.conformance.city import ONCE, City
 from tests.conformance.conftest import TOPIC
 from tests.faults.report import Result, keep, on
 from tests.integration.messaging.working import at_work, in_kafka, incarnation_of, until
@@ -22,7 +22,6 @@ from tests.integration.messaging.working import at_work, in_kafka, incarnation_o
 MEMBERS = 8
 """Joins and leaves of the quick round, one every `TURN`."""
 TURN = 1.0
-ONCE = "each event took effect once, in order"
 
 
 async def test_a_broker_that_was_killed_goes_on_or_is_filled_again(broker: Running, choice: str, city: City) -> None:

@@ -13,8 +13,9 @@ from aiokafka.errors import KafkaError
 from deploy.local.brokers.running import Running
 from shared.messaging.incarnation import marker_headers
 from tests.brokers import Brokers
-from tests.conformance.city import City
+from tests.conformance.city import ONCE, City
 from tests.conformance.conftest import TOPIC
+from tests.faults.report import Result, keep
 from tests.integration.messaging.working import at_work, incarnation_of
 
 pytestmark = pytest.mark.full
@@ -53,6 +54,7 @@ async def test_one_that_is_killed_is_done_without(node: int, three: Running, cit
         await load.goes_on()
     assert await city.incarnation() == before
     await city.is_whole(load.head)
+    keep(Result("`kill -9` under load", "one of three Kafka nodes", 1, ONCE, ""))
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -70,6 +72,7 @@ async def test_one_that_is_frozen_is_done_without(node: int, three: Running, cit
         await load.goes_on()
     assert await city.incarnation() == before
     await city.is_whole(load.head)
+    keep(Result("frozen under load", "one of three Kafka nodes", 1, ONCE, ""))
 
 
 async def test_one_alone_acknowledges_nothing_and_all_is_there_when_the_others_are_back(
@@ -92,3 +95,5 @@ async def test_one_alone_acknowledges_nothing_and_all_is_there_when_the_others_a
     assert await city.incarnation() == before
     assert (await incarnation_of(three.bootstrap, TOPIC)).empty == []
     await city.is_whole(head)
+    outcome = f"the third acknowledges nothing; once they are back, {ONCE}"
+    keep(Result("`kill -9`", "two of three Kafka nodes", 1, outcome, ""))

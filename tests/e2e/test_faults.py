@@ -18,6 +18,7 @@ from deploy.local.settings import SERVICES
 from tests.e2e.conftest import FOUNDERS
 from tests.e2e.stories import run_demo
 from tests.faults.campaign import holds
+from tests.faults.report import Result, keep
 
 pytestmark = pytest.mark.stack
 
@@ -91,3 +92,4 @@ async def test_whatever_part_is_killed_the_figures_stay(
     directory, endpoints = fresh_stack()
     outcome = await disturbed(endpoints, directory, part, of_a_demo, random.Random(seed))
     await holds(endpoints, directory, outcome)
+    keep(Result("`kill -9` at any moment of a demo", part, 1, "all holds", seed))

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local import settings
 from deploy.local.client import Client
+from deploy.local.clock import settle
 from deploy.local.demo.run import Outcome
 from deploy.local.histories import read_stores
 from deploy.local.verify.facts import check_facts
@@ -29,7 +30,8 @@ FURTHER = 1_000_000
 
 @pytest.fixture
 async def stored(demonstrated: Outcome, client: Client) -> Stored:
-    """The records of all services, as `verify` reads them."""
+    """The records of all services, as `verify` reads them: of a stack that has come to rest."""
+    await settle(client)
     return await read_stores(client)
 
 

@@ -7,10 +7,10 @@ import asyncio
 import dataclasses
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from deploy.local import ports, processes, settings, stack
@@ -31,10 +31,16 @@ TROUBLES = (
     *(Trouble("cut"), Trouble("half-open")),
 )
 SECONDS = (0.3, 0.5, 1.0, 2.0, 5.0, 9.0)
+SHORT = (0.3, 0.5, 1.0)
 """How long a trouble lasts; a lease lasts three, a request to the broker five."""
 PAUSE = 0.5
 BEFORE_SECONDS = 3.0
 """How long a demo goes on before what it stands on is away."""
+
+
+Card = TypeVar("Card")
+Made = tuple[str, Trouble]
+"""A trouble, and the part before which it was made."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,16 +109,19 @@ def advertised(program: Program, port: int, instead: int) -> Program:
 
 
 @asynccontextmanager
-async def in_trouble(proxies: Mapping[str, FaultProxy], seed: str) -> AsyncIterator[Counter[str]]:
+async def in_trouble(
+    proxies: Mapping[str, FaultProxy], seed: str, lasting: Sequence[float]
+) -> AsyncIterator[Counter[Made]]:
     """Trouble between one pair of parts after the other while the block runs; yields what was made, and where."""
     chance = random.Random(seed)
 
-    async def trouble(made: Counter[str]) -> None:
+    async def trouble(made: Counter[Made]) -> None:
+        parts, kinds = dealt(sorted(proxies), chance), dealt(TROUBLES, chance)
         while True:
-            part, kind, seconds = chance.choice(sorted(proxies)), chance.choice(TROUBLES), chance.choice(SECONDS)
+            part, kind = next(parts), next(kinds)
             proxies[part].make(kind)
-            made[f"{part} {kind}"] += 1
-            await asyncio.sleep(seconds)
+            made[part, kind] += 1
+            await asyncio.sleep(chance.choice(lasting))
             proxies[part].make(NONE)
             await asyncio.sleep(chance.uniform(0, PAUSE))
 
@@ -122,6 +131,12 @@ async def in_trouble(proxies: Mapping[str, FaultProxy], seed: str) -> AsyncItera
     finally:
         for proxy in proxies.values():
             proxy.make(NONE)
+
+
+def dealt(cards: Sequence[Card], chance: random.Random) -> Iterator[Card]:
+    """Without end: all of them by chance before any comes again."""
+    while True:
+        yield from chance.sample(cards, len(cards))
 
 
 async def away(proxy: FaultProxy, troubles: Sequence[Trouble], seconds: float, demo: asyncio.Task[Any]) -> Counter[str]:

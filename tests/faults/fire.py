@@ -118,14 +118,15 @@ class Fire:
         return Counter(fault.point for fault in self._target.journal.read())
 
     def _rarest(self) -> list[FaultPoint]:
-        """The points that have not had their share, first those at which the fewest faults have fired.
+        """The points that have not had their share, first those at which the fewest faults have fired in this demo.
 
-        Of these, first those that the service gets to seldom.
+        Of these, first those at which the fewest have fired since the stack is up, and that are got to seldom.
         """
-        fired = self._counts() - self._before
+        counts = self._counts()
+        fired = counts - self._before
         shuffled = self._chance.sample(self._points, len(self._points))
         waiting = [point for point in shuffled if fired[point] < self._each]
-        return sorted(waiting, key=lambda point: (fired[point], not is_seldom(point)))
+        return sorted(waiting, key=lambda point: (fired[point], counts[point], not is_seldom(point)))
 
     async def _fires(self, points: Sequence[FaultPoint], seconds: float) -> bool:
         """Arm a fault at each of these points; whether one fired before the service had been up for so long."""

@@ -3,17 +3,19 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.integration.messaging.working import at_work
 
-Making = Callable[[Counter[str]], Coroutine[Any, Any, None]]
-"""Makes a fault until it is cancelled, and counts in what it is given each that was really made."""
+Made = TypeVar("Made")
 
 
 @asynccontextmanager
-async def meanwhile(making: Making) -> AsyncIterator[Counter[str]]:
-    """Make a fault while the block runs; yields what has been made. One that ends before the block is an error."""
-    made: Counter[str] = Counter()
+async def meanwhile(making: Callable[[Counter[Made]], Coroutine[Any, Any, None]]) -> AsyncIterator[Counter[Made]]:
+    """Make a fault, and count each that was really made, while the block runs; yields what has been made.
+
+    A fault that ends before the block is an error.
+    """
+    made: Counter[Made] = Counter()
     async with at_work(making(made)):
         yield made

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -109,11 +109,11 @@ def read() -> list[Result]:
     return [msgspec.json.decode(line, type=Result) for line in RESULTS.read_bytes().splitlines()]
 
 
-def main(words: Sequence[str]) -> None:
-    for fresh in words:
+def main(fresh: str | None = None) -> None:
+    if fresh is not None:
         shutil.copyfile(fresh, RESULTS)
     DOCUMENT.write_text(render(read()), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -55,8 +55,7 @@ def points_of(service: str) -> list[FaultPoint]:
         "receive": bool(definition.sources),
         "effect": bool(definition.sources),
         "retry": False,  # nothing is parked in a demo
-        "react": bool(definition.processes)
-        and service != "registry",  # registry reacts to erasures, which a demo lacks
+        "react": bool(definition.processes) and service not in UNMOVED,
         "timer": service in TIMED,
         "work": service in WORKED,
         "webhook": service in CALLING,

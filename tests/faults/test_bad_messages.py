@@ -23,7 +23,6 @@ TOPIC = topic_of(SOURCE)
 STREAMS = [f"acc_{number}" for number in range(12)]
 EVENTS = 400
 POISONED = ("acc_3", "acc_7")
-BEHIND = "排在同一事件流已搁置的消息之后"
 
 
 @asynccontextmanager

@@ -34,6 +34,8 @@ FOUNDERS = 12
 ROOM = 160 * 1024 * 1024
 """Bytes beside what the databases take at first."""
 FULL_SECONDS, FREE_SECONDS = 6.0, 6.0
+BEGUN_SECONDS = 1.0
+"""How long a demo has gone on when the disk is full for the first time."""
 CHUNK = 4096
 """Bytes of a block of the disk."""
 
@@ -79,7 +81,7 @@ async def filled_again_and_again(disk: Path) -> AsyncIterator[Counter[str]]:
 
     async def go_on(made: Counter[str]) -> None:
         while True:
-            await asyncio.sleep(FREE_SECONDS)
+            await asyncio.sleep(FREE_SECONDS if made else BEGUN_SECONDS)
             try:
                 async with asyncio.timeout(FULL_SECONDS):
                     await asyncio.to_thread(fill, ballast)

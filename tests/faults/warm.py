@@ -26,6 +26,7 @@ from msgspec.structs import replace
 
 from deploy.local import parts, plan, ports, processes, settings, stack, state, supervisor
 from deploy.local.endpoints import Endpoints
+from deploy.local.failures import StackFailed
 from deploy.local.leash import PR_SET_PDEATHSIG
 from deploy.local.plan import Plan, StackOptions
 from deploy.local.processes import Program
@@ -76,7 +77,9 @@ def up(directory: Path, options: StackOptions, arrangement: Arrangement | None =
         )
     while state.running(directory) is None and starter.poll() is None:
         time.sleep(0.05)
-    starter.returncode = starter.poll() or 0  # it lives on; do not warn that we leave it
+    if starter.poll() is not None:
+        raise StackFailed(processes.tail(directory / "logs" / "supervisor.log"))
+    starter.returncode = 0  # it lives on; do not warn that we leave it
     return stack.up(directory, options)
 
 
@@ -136,7 +139,7 @@ class Forked:
 
     def __init__(self, program: Program) -> None:
         self._process = FORKING.Process(
-            target=live, args=(program.name, dict(program.env), str(program.log), os.getpid()), name=program.name
+            target=live, args=(program.name, dict(program.env), str(program.log)), name=program.name
         )
         self._process.start()
         assert self._process.pid is not None
@@ -165,7 +168,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def live(service: str, environment: Mapping[str, str], output: str, supervised_by: int) -> None:
+def live(service: str, environment: Mapping[str, str], output: str) -> None:
     """One life of a service: what `huchuang serve` does, with leases that last a second, as every kill leaves one."""
     lease.TTL = LEASE
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)

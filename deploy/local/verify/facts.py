@@ -34,7 +34,10 @@ async def check_facts(databases: Mapping[str, str], records: Sequence[Located]) 
 
 
 def facts_of(listens: Iterable[Listens[Any]], records: Iterable[Located]) -> Facts:
-    """The fold of others' events. A note that needs what was never noted is not taken, as in the intake."""
+    """The fold of others' events.
+
+    A note that needs what was never noted is passed over; the intake parks its message, which is a finding of its own.
+    """
     by_tag = {item.tag: item for item in listens}
     facts: Facts = {}
     heard_of = (item for item in records if item.record.type in by_tag)

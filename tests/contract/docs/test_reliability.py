@@ -22,7 +22,7 @@ def test_a_run_s_results_take_the_place_of_what_was_there(tmp_path: Path, monkey
     report.RESULTS.write_bytes(b"of another run")
     keep(KILLED)
     keep(KILLED)
-    main([str(tmp_path / "fresh.jsonl")])
+    main(str(tmp_path / "fresh.jsonl"))
     made = report.DOCUMENT.read_text(encoding="utf-8")
     assert "| killed | every service | 2 | 6 | all holds | 5eed |\n" in made
     assert "The code was that of `c0ffee`." in made

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import msgspec
+import psutil
 import pytest
 
 from shared.eventstore.derived import Derived
@@ -108,7 +109,6 @@ async def test_a_worker_is_killed_and_the_other_goes_on_from_the_right_place(
             async with worker(dsn, keys, "first"):
                 await until_quiet(pool)
     await assert_once(pool, store)
-    keep(Result("frozen at a fault point, taken over, woken", WORKERS, 1, ONCE, ""))
     keep(Result("`kill -9` at a fault point", WORKERS, 1, ONCE, ""))
 
 
@@ -122,7 +122,10 @@ async def test_a_worker_that_is_frozen_past_its_lease_does_no_harm_when_it_wakes
             assert second.stdout is not None
             async with asyncio.timeout(PATIENCE):
                 await second.stdout.readline()
+                while psutil.Process(first.pid).status() != psutil.STATUS_STOPPED:
+                    await asyncio.sleep(0.02)
             await asyncio.sleep(2)
             first.send_signal(signal.SIGCONT)
             await until_quiet(pool)
     await assert_once(pool, store)
+    keep(Result("frozen at a fault point, taken over, woken", WORKERS, 1, ONCE, ""))

@@ -51,6 +51,8 @@ def malformed(good: Delivered) -> list[Message]:
         altered(good, stream="acc_\0"),
         altered(good, stream="acc_\n"),
         altered(good, stream=NOISE + "更"),
+        altered(good, stream=""),
+        altered(good, type=""),
         altered(good, type="test.\0.v1"),
         altered(good, type=f"{NOISE}.v1"),
         good.data.replace(b'"acc_', b'"\xff'),
@@ -75,7 +77,9 @@ KEYS = st.none() | st.binary(max_size=40) | st.binary(min_size=3000, max_size=40
 MESSAGES = st.builds(Message, KEYS, HEADERS, st.none() | st.binary(max_size=200))
 """Any message at all that has never been a record."""
 
-NAMES = st.text(max_size=30) | st.sampled_from([NOISE, NOISE + "更", "a.v" + "5" * 5000, "acc_\0"])
+NAMES = st.text(max_size=30).map("acc_{}".format) | st.sampled_from(
+    ["", NOISE, NOISE + "更", "a.v" + "5" * 5000, "acc_\0"]
+)
 CHANGES = st.fixed_dictionaries(
     {},
     optional={
@@ -100,7 +104,7 @@ def fetched(topic: str, offset: int, message: Message) -> ConsumerRecord:
 def is_kept_by_name(record: Record) -> bool:
     """Whether the names in a record are such as a service would write."""
     names = (record.stream, record.type)
-    return all(len(name) <= LONGEST_NAME and min(name, default=" ") >= " " and "\x7f" not in name for name in names)
+    return all(0 < len(name) <= LONGEST_NAME and min(name) >= " " and "\x7f" not in name for name in names)
 
 
 NAMELESS = "??"

@@ -6,9 +6,10 @@ import sys
 from asyncio.subprocess import Process
 from pathlib import Path
 
+import psutil
 import pytest
 
-from deploy.local import state
+from deploy.local import processes, state
 from deploy.local.parts import Part
 from deploy.local.plan import StackOptions
 from deploy.local.processes import Program
@@ -43,6 +44,35 @@ async def test_a_part_whose_start_finds_no_room_is_started_again(tmp_path: Path)
         assert part.state.restarts == 2
     finally:
         await part.stop()
+
+
+async def test_a_part_that_cannot_be_looked_at_is_ended_before_it_is_started_again(tmp_path: Path) -> None:
+    looked: list[Process] = []
+
+    async def program() -> Program:
+        return Program(name="sleeper", argv=SLEEPING, log=tmp_path / "log")
+
+    async def without_files(process: Process) -> None:
+        looked.append(process)
+        if len(looked) == 1:
+            raise OSError(24, "Too many open files")
+
+    part = Part(PartState(name="sleeper", log=""), program, without_files, lambda: None)
+    await part.start()
+    try:
+        assert [process.returncode is None for process in looked] == [False, True]
+    finally:
+        await part.stop()
+
+
+def test_a_process_is_the_same_whatever_the_clock_is_set_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """psutil tells the start of a process by the wall clock, of which Linux says that the machine started before it."""
+    own = processes.born(os.getpid())
+    assert own is not None
+    created, booted = psutil.Process().create_time(), psutil.boot_time()
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: created + 3600)
+    monkeypatch.setattr(psutil, "boot_time", lambda: booted + 3600)
+    assert processes.is_running(os.getpid(), own)
 
 
 async def test_a_supervisor_writes_its_state_as_soon_as_there_is_room(
