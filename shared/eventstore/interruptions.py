@@ -18,12 +18,18 @@ class TwinStillRunning(AskLater):
 DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """A connection that is lost between two of its states answers with an InternalClientError, which is neither."""
 INTERRUPTIONS = (*DATABASE, AskLater)
-REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
-"""What the database says of a row that it will never take, such as one whose key is too long for its index."""
-FAULTY = (*REFUSED, asyncpg.SyntaxOrAccessError)
+REFUSED = (
+    *(asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError),
+    *(asyncpg.CardinalityViolationError, asyncpg.WithCheckOptionViolationError, asyncpg.PLPGSQLError),
+    RecursionError,
+)
+"""What is said of a row that will never be taken: its key is too long for an index, it is nested too deep to read."""
+FAULTY = (*REFUSED, asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError)
 """What the database says of a statement, and will say again; any other of its errors says how the database is."""
 
 
 def passes(error: BaseException) -> bool:
     """Whether what ended so may go well when it is tried again: somebody is away, out of room, or in the way."""
+    if isinstance(error, asyncpg.InvalidCachedStatementError):  # a migration has changed the table meanwhile
+        return True
     return isinstance(error, INTERRUPTIONS) and not isinstance(error, FAULTY)

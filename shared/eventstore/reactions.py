@@ -163,6 +163,8 @@ class Reactions:
     async def wake_due(self) -> int:
         """Wake every process whose timer is due, in the order in which they are; returns how many were woken."""
         now = asyncio.get_running_loop().time()
+        forgotten = now - LONGEST_PAUSE_SECONDS
+        self._pauses = {timer: pause for timer, pause in self._pauses.items() if pause.until > forgotten}
         paused = [timer for timer, pause in self._pauses.items() if pause.until > now]
         rows = await self._pool.fetch(
             "select process, key, due_at, payload from timer where due_at <= $1 and process = any ($2)"

@@ -15,12 +15,13 @@ from shared.messaging.bookmarks import Lives
 from shared.messaging.frontier import Frontier, Gap, UnknownLog
 from shared.messaging.inbox import Inbox
 from shared.messaging.reader import Batches
-from shared.messaging.strays import Stray, Strays
+from shared.messaging.strays import Passed, Stray, Strays
 from shared.messaging.subscriber import Subscriber, without_markers
 from shared.messaging.topics import Unreadable, read_message, service_of, topic_of
 from shared.telemetry.traces import batch_span
 
-SKIP_SECONDS = 10.0
+SKIP_CHECKS = 10
+"""How often in a row all partitions have to have been reached before a position counts as lost: a second apart."""
 WARN_SECONDS = 60.0
 ADVICE = (
     "another log's messages are in its topic and are not applied. Strays are parked once its own log goes on; if its"
@@ -29,6 +30,10 @@ ADVICE = (
 """What there is to do about an unknown log."""
 
 log = structlog.get_logger(__name__)
+
+
+Position = tuple[str, int]
+"""A source, and a position in its log."""
 
 
 class Waiting(NamedTuple):
@@ -46,14 +51,20 @@ class Consumer(Subscriber):
         self._inbox = inbox
         self._sources = sources
         self._frontier = Frontier({})
-        self._unreadable: set[tuple[str, int | None]] = set()
-        """Positions that headers of unreadable messages named; a good record of one may come all the same."""
+        self._checks = 0
+        self._unreadable: dict[Position, int] = {}
+        """Positions that headers of unreadable messages named, and at which check they were known. A good record of
+        one may come all the same."""
+        self._waited_for: dict[Position, int] = {}
+        """Since which check records have waited for a position."""
+        self._skipped: set[Position] = set()
         self._strays = Strays()
-        self._warned: set[tuple[str, int]] = set()
+        self._warned: set[Position] = set()
 
     async def _begin(self) -> None:
         self._frontier = Frontier(await self._inbox.watermarks())
-        self._unreadable = await self._inbox.unreadable()
+        self._unreadable = dict.fromkeys(await self._inbox.unreadable(), self._checks)
+        self._waited_for, self._skipped = {}, set()
 
     def _end(self) -> None:
         self._frontier = Frontier({})
@@ -63,6 +74,11 @@ class Consumer(Subscriber):
     def refused(self) -> set[str]:
         """Sources in whose topic another log stands than the one we know; nothing of that one is applied."""
         return self._strays.sources
+
+    @property
+    def changed(self) -> set[str]:
+        """Those of `refused` of which so much has come that their database was changed, as far as we can tell."""
+        return self._strays.many
 
     @property
     def waiting(self) -> dict[str, Waiting]:
@@ -76,15 +92,18 @@ class Consumer(Subscriber):
             for message in without_markers(messages):
                 try:
                     item = read_message(message.topic, message.headers, message.value)
+                    if (item.source, item.position) in self._skipped:
+                        await self._inbox.park_late(item)
                     self._frontier.offer(item)
                 except Unreadable as error:
                     await self._park(message, error, lives)
-                    self._unreadable.add((service_of(message.topic), error.position))
+                    if error.position is not None:
+                        self._unreadable.setdefault((service_of(message.topic), error.position), self._checks)
                 except UnknownLog as error:
                     self._hold(message, error)
                 else:
-                    if strays := self._strays.before(item.source, message.partition):
-                        await self._park_strays(item.source, strays, lives)
+                    if passed := self._strays.before(item.source, message.partition):
+                        await self._park_strays(item.source, passed, lives)
         await self._hand_on()
 
     def _hold(self, message: ConsumerRecord, error: UnknownLog) -> None:
@@ -92,11 +111,11 @@ class Consumer(Subscriber):
             log.error("unknown_log", source=error.source, log_id=str(error.log_id), advice=ADVICE)
         self._strays.hold(error.source, Stray(message, error.log_id))
 
-    async def _park_strays(self, source: str, strays: Sequence[Stray], lives: Lives) -> None:
+    async def _park_strays(self, source: str, passed: Passed, lives: Lives) -> None:
         """The known log has gone on behind them. Under names of their own: none of its streams waits for them."""
-        for message, log_id in strays:
+        for message, log_id in passed.held:
             await self._park(message, Unreadable(f"属于另一日志 {log_id}"), lives, under=f"{log_id}/")
-        log.warning("strays_parked", source=source, messages=len(strays))
+        log.warning("strays_parked", source=source, messages=len(passed.held), left_in_kafka=passed.more)
 
     async def _hand_on(self) -> None:
         batch = self._frontier.ready()
@@ -109,10 +128,16 @@ class Consumer(Subscriber):
 
     async def _check(self) -> None:
         """Stop waiting for positions that stayed unreadable; tell of those that do not come."""
+        self._checks += 1
+        waited_for = [(gap.source, gap.position) for gap in self._frontier.gaps()]
+        self._waited_for = {at: self._waited_for.get(at, self._checks) for at in waited_for}
         while lost := [gap for gap in self._frontier.gaps() if self._is_lost(gap)]:
             for gap in lost:
                 await self._inbox.skip(gap.source, gap.log_id, gap.position)
                 self._frontier.skip(gap)
+                del self._unreadable[gap.source, gap.position]
+                self._skipped.add((gap.source, gap.position))
+                self._waited_for[gap.source, gap.position + 1] = self._waited_for[gap.source, gap.position]
             await self._hand_on()
         late = {(gap.source, gap.position) for gap in self._frontier.gaps() if gap.since + WARN_SECONDS <= monotonic()}
         for source, position in late - self._warned:
@@ -120,5 +145,8 @@ class Consumer(Subscriber):
         self._warned = late
 
     def _is_lost(self, gap: Gap) -> bool:
-        """Whether all that came of a position was unreadable. A good record of it would have come by now."""
-        return (gap.source, gap.position) in self._unreadable and gap.since + SKIP_SECONDS <= monotonic()
+        """Whether all that came of a position was unreadable, and whatever else there is of it would have come by now:
+        at each check the leaders of all partitions have answered, and what they hold has been read in between."""
+        at = gap.source, gap.position
+        known = at in self._unreadable and at in self._waited_for
+        return known and self._checks >= max(self._unreadable[at], self._waited_for[at]) + SKIP_CHECKS

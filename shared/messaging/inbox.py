@@ -78,7 +78,7 @@ class Inbox(Bookmarks):
         )
         return {row["source"]: (row["log_id"], row["watermark"]) for row in rows}
 
-    async def unreadable(self) -> set[tuple[str, int | None]]:
+    async def unreadable(self) -> set[tuple[str, int]]:
         """The sources and positions that unreadable messages have named and that are not applied yet."""
         rows = await self._pool.fetch(
             "select source, position from parked p where consumer = $1 and log_id is null and position is not null"
@@ -105,6 +105,16 @@ class Inbox(Bookmarks):
         async with self._pool.acquire() as connection, connection.transaction():
             for fresh in await self._fresh(connection, [item]):
                 await self._park_row(connection, fresh, reason)
+
+    async def park_late(self, item: Delivered) -> None:
+        """Put aside, once, the record of a position that was skipped: what waited for it has been applied."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            known = await connection.fetchval(
+                "select 1 from parked where consumer = $1 and log_id = $2 and position = $3",
+                *(self._consumer, item.log_id, item.position),
+            )
+            if known is None:
+                await self._park_row(connection, item, "其位置因无法读取已跳过，消息迟到")
 
     async def retry(self, stream: str) -> Retried:
         """Serve what is parked of a stream, in its order, until one message cannot be handled again.

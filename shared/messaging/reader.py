@@ -5,6 +5,8 @@ again gets no message of that batch at all, nor those before it that had been un
 comes as one without key, value and headers, which is how those who read park it; all others come as they are.
 """
 
+import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Self
 
@@ -17,6 +19,7 @@ from shared.messaging.broker import METADATA_MS, close_consumer
 UNDECODABLE = (UnicodeDecodeError, UnsupportedCodecError)
 """What aiokafka says of a batch that it will never unpack, however often it is asked."""
 WAIT_MS = 200
+BY_ONE_SECONDS = 1.0
 
 Batches = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 
@@ -30,6 +33,7 @@ class Reader:
     def __init__(self, bootstrap: str) -> None:
         self._next: dict[TopicPartition, int] = {}
         """The offset behind what was given, by partition."""
+        self._turns: deque[TopicPartition] = deque()
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
             auto_offset_reset="earliest",
@@ -53,6 +57,7 @@ class Reader:
     def start(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Read these partitions, each from this offset on; one that is out of its range means the beginning."""
         self._next = dict(offsets)
+        self._turns = deque(offsets)
         self._consumer.assign(list(offsets))
         self._seek(offsets)
 
@@ -75,14 +80,18 @@ class Reader:
         return any([await self._consumer.position(at) < end for at, end in ends.items()])
 
     async def _some_by_one(self, most: int) -> Batches:
-        """Some messages of every partition: which of them holds what cannot be decoded is not told."""
+        """Some messages of one partition, each time of another: which holds what cannot be decoded is not told."""
         self._seek(self._next)  # what was unpacked together with that has not been given
-        share = max(1, most // len(self._next))
-        return {at: found for at in self._next if (found := await self._by_one(at, share))}
+        self._turns.rotate(-1)
+        found = await self._by_one(self._turns[0], most)
+        return {self._turns[0]: found} if found else {}
 
     async def _by_one(self, at: TopicPartition, most: int) -> Sequence[ConsumerRecord]:
+        """As many as come in a second: who reads has a lease to renew."""
         found: list[ConsumerRecord] = []
-        while len(found) < most:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + BY_ONE_SECONDS
+        while len(found) < most and loop.time() < until:
             try:
                 batches = await self._consumer.getmany(at, timeout_ms=WAIT_MS, max_records=1)
             except UNDECODABLE:

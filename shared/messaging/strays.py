@@ -10,7 +10,7 @@ from uuid import UUID
 from aiokafka.structs import ConsumerRecord
 
 MOST = 100
-"""Messages of one source that are remembered. More are no strays: its log counts as changed."""
+"""Messages of one source that are remembered. While there are more, its log counts as changed."""
 
 
 class Stray(NamedTuple):
@@ -18,32 +18,41 @@ class Stray(NamedTuple):
     log_id: UUID
 
 
+class Passed(NamedTuple):
+    """What the known log has gone on behind: the strays that are remembered, and how many more there were."""
+
+    held: list[Stray]
+    more: int
+
+
 class Strays:
     """What has come of logs that are not known, by source and partition, in memory only."""
 
     def __init__(self) -> None:
-        self._held: dict[str, dict[int, list[Stray]]] = {}
-        self._changed: set[str] = set()
+        self._by_place: dict[str, dict[int, Passed]] = {}
 
     @property
     def sources(self) -> set[str]:
         """The sources of which something has come and no end is known."""
-        return self._changed | self._held.keys()
+        return set(self._by_place)
+
+    @property
+    def many(self) -> set[str]:
+        """Those of which more has come than strays."""
+        return {source for source, places in self._by_place.items() if any(passed.more for passed in places.values())}
 
     def hold(self, source: str, stray: Stray) -> None:
-        if source not in self._changed:
-            held = self._held.setdefault(source, {})
-            held.setdefault(stray.message.partition, []).append(stray)
-            if sum(map(len, held.values())) > MOST:
-                del self._held[source]
-                self._changed.add(source)
+        places = self._by_place.setdefault(source, {})
+        held, more = places.setdefault(stray.message.partition, Passed([], 0))
+        if sum(len(passed.held) for passed in places.values()) < MOST:
+            held.append(stray)
+        else:
+            places[stray.message.partition] = Passed(held, more + 1)
 
-    def before(self, source: str, partition: int) -> list[Stray]:
-        """What was held of a partition in which the known log has gone on; it is held no longer."""
-        held = self._held.get(source)
-        if held is None:
-            return []
-        found = held.pop(partition, [])
-        if not held:
-            del self._held[source]
-        return found
+    def before(self, source: str, partition: int) -> Passed | None:
+        """What came in a partition in which the known log has gone on, if anything; it is held no longer."""
+        places = self._by_place.get(source, {})
+        passed = places.pop(partition, None)
+        if source in self._by_place and not places:
+            del self._by_place[source]
+        return passed

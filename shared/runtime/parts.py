@@ -55,6 +55,8 @@ CONSUMER = "intake"
 SWEEP_SECONDS = 60.0
 LOOK_SECONDS = 0.5
 MARK_SECONDS = 1.0
+BROKER_SECONDS = 1.0
+"""How long `/readyz` waits for what it only tells: those who ask wait three seconds at least."""
 
 
 KEPT_ALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
@@ -295,6 +297,7 @@ class Parts:
         """Whether this process can answer now: the database answers, no worker has died.
 
         A broker that is away is told and decides nothing: what is accepted waits in the log, and is published later.
+        So are some messages of an unknown log; of many its source's database was changed, which somebody has to mend.
         """
         checks: dict[str, str] = {}
         try:
@@ -305,14 +308,16 @@ class Parts:
             checks["database"] = type(error).__name__
         for task in self._tasks:
             checks[task.get_name()] = "stopped" if task.done() else "ok"
-        if self._consumer is not None and self._consumer.refused:
-            checks["consumer"] = f"unknown log of {', '.join(sorted(self._consumer.refused))}: {ADVICE}"
         if self.restored:
             checks["log"] = f"restored from a backup: run huchuang reconcile {self.definition.name}"
         ready = all(value == "ok" for value in checks.values())
+        if self._consumer is not None and self._consumer.refused:
+            checks["sources"] = f"unknown log of {', '.join(sorted(self._consumer.refused))}: {ADVICE}"
+            ready = ready and not self._consumer.changed
         status = RESTORED if self.restored else "ready" if ready else "not_ready"
         try:
-            await self._broker.cluster()
+            async with asyncio.timeout(BROKER_SECONDS):
+                await self._broker.cluster()
             checks["broker"] = "ok"
         except ERRORS as error:
             checks["broker"] = type(error).__name__

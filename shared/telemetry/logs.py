@@ -46,6 +46,13 @@ def configure_logs(service: str, descriptor: int = STDOUT) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
+    logging.getLogger("asyncio").addFilter(first_line_only)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def first_line_only(record: logging.LogRecord) -> bool:
+    """A filter for asyncio's logger: below its first line it quotes what a task that nobody awaited has failed with."""
+    record.msg, record.args = record.getMessage().partition("\n")[0], ()
+    return True

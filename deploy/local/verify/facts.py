@@ -36,7 +36,7 @@ async def check_facts(databases: Mapping[str, str], records: Sequence[Located]) 
 def facts_of(listens: Iterable[Listens[Any]], records: Iterable[Located]) -> Facts:
     """The fold of others' events.
 
-    A note that needs what was never noted is passed over; the intake parks its message, which is a finding of its own.
+    A note that needs what was never noted is passed over; the intake parks its message.
     """
     by_tag = {item.tag: item for item in listens}
     facts: Facts = {}

@@ -1,5 +1,6 @@
 """What `/readyz` and `/metrics` say of what a process has in memory."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -29,22 +30,48 @@ async def test_the_metrics_say_which_sources_wait_for_an_event_and_since_when(mo
     assert 'huchuang_follower_lag{follower="relay"} 2.0' in said
 
 
-@pytest.mark.parametrize("refused", [{"training", "registry"}, set()])
-async def test_readiness_says_what_helps_against_an_unknown_log(refused: set[str]) -> None:
-    """`huchuang reconcile` alone does nothing for a log that did not come out of a backup."""
+@pytest.fixture
+def parts() -> Parts:
+    """Those of a process whose database answers."""
 
     async def answered(*_: object) -> str:
         return "1"
 
-    parts = Parts(definitions()["subsidy"], cast(Settings, SimpleNamespace(kafka="127.0.0.1:1")))
-    parts.pool = SimpleNamespace(fetchval=answered)
-    parts._broker.cluster = answered  # type: ignore[method-assign]
-    parts._consumer = cast(Consumer, SimpleNamespace(refused=refused))
+    made = Parts(definitions()["subsidy"], cast(Settings, SimpleNamespace(kafka="127.0.0.1:1")))
+    made.pool = SimpleNamespace(fetchval=answered)
+    made._broker.cluster = answered  # type: ignore[method-assign]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("refused", "changed", "expected"),
+    [(set(), set(), 200), ({"training", "registry"}, set(), 200), ({"training", "registry"}, {"training"}, 503)],
+)
+async def test_readiness_says_what_helps_against_an_unknown_log(
+    parts: Parts, refused: set[str], changed: set[str], expected: int
+) -> None:
+    """`huchuang reconcile` alone does nothing for a log that did not come out of a backup."""
+    parts._consumer = cast(Consumer, SimpleNamespace(refused=refused, changed=changed))
     status, body = await parts.ready()
-    said = msgspec.json.decode(body)["checks"].get("consumer", "ok")
+    assert status == expected
+    said = msgspec.json.decode(body)["checks"].get("sources")
     if refused:
-        assert status == 503
         assert said.startswith("unknown log of registry, training: ")
         assert "huchuang restore --other-log, then huchuang reconcile" in said
     else:
-        assert (status, said) == (200, "ok")
+        assert said is None
+
+
+async def test_a_broker_that_says_nothing_is_told_and_decides_nothing(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent() -> str:
+        await asyncio.sleep(3600)
+        return ""
+
+    monkeypatch.setattr("shared.runtime.parts.BROKER_SECONDS", 0.05)
+    parts._broker.cluster = silent  # type: ignore[method-assign]
+    async with asyncio.timeout(30):
+        answers = await asyncio.gather(*(parts.ready() for _ in range(3)))
+    assert [status for status, _ in answers] == [200, 200, 200]
+    assert msgspec.json.decode(answers[0][1])["checks"]["broker"] == "TimeoutError"

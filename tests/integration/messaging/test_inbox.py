@@ -14,6 +14,7 @@ import pytest
 from shared.messaging.inbox import CannotHandle, Inbox
 from shared.messaging.topics import Delivered
 from shared.runtime.parked import NotRetriable, ParkedMessages
+from shared.telemetry.errors import describe
 from shared.testing.fault_points import VARIABLE, FaultPoint
 from tests.integration.messaging.conftest import CONSUMER, POISON, SOURCE, Diary, Told
 
@@ -219,3 +220,17 @@ async def test_offsets_are_hints_of_one_life_of_a_partition_and_never_go_back(di
     await inbox.note_offsets(emptied, {("t", 0): 1})
     assert await inbox.offsets(emptied) == {("t", 0): 1, ("t", 1): 7}
     assert await inbox.offsets(first) == {("t", 1): 7}
+
+
+@pytest.mark.parametrize("error", [RecursionError("too deep"), asyncpg.RaiseError("no")], ids=describe)
+async def test_what_can_never_be_taken_is_parked_and_its_retry_says_why(
+    pool: asyncpg.Pool, told: Told, error: Exception
+) -> None:
+    async def effect(connection: asyncpg.Connection, batch: Sequence[Delivered]) -> None:
+        if any(item.record.stream == "acc_a" for item in batch):
+            raise error
+
+    inbox = Inbox(pool, CONSUMER, effect)
+    await inbox.take([told(1, "acc_a"), told(2, "acc_b")])
+    assert await pool.fetchval("select watermark from applied") == 2
+    assert await inbox.retry("acc_a") == (0, 1, describe(error))

@@ -33,6 +33,7 @@ from shared.messaging.inbox import Inbox
 from shared.messaging.incarnation import is_marker
 from shared.messaging.reader import Batches
 from shared.messaging.relay import Relay
+from shared.messaging.strays import MOST
 from shared.messaging.subscriber import Subscriber
 from shared.messaging.topics import Delivered, headers, read_message, topic_of
 from shared.vault.keys import Keyring
@@ -60,6 +61,28 @@ TOPIC = topic_of(SOURCE)
 def sent(item: Delivered) -> Message:
     """An event as the relay sends it."""
     return Message(item.record.stream.encode(), headers(SOURCE, item.position, item.record), item.data)
+
+
+class Taking:
+    """A consumer that is given what a broker would give it, all of it in one partition."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self.reads = consumer
+        self._offset = 0
+
+    async def __call__(self, *given: Message | Delivered, checks: int = 0) -> None:
+        for item in given:
+            message = sent(item) if isinstance(item, Delivered) else item
+            await self.reads._take({TopicPartition(TOPIC, 0): [fetched(TOPIC, self._offset, message)]}, {})
+            self._offset += 1
+        for _ in range(checks):
+            await self.reads._check()
+
+
+async def taking(pool: asyncpg.Pool, diary: Diary) -> Taking:
+    consumer = Consumer(pool, diary.inbox, [SOURCE], "")
+    await consumer._begin()
+    return Taking(consumer)
 
 
 @asynccontextmanager
@@ -336,7 +359,7 @@ async def test_whatever_stands_in_a_topic_takes_effect_once_or_is_parked(
     pool: asyncpg.Pool, diary: Diary, told: Told, monkeypatch: pytest.MonkeyPatch, drawn: list[Message | dict[str, Any]]
 ) -> None:
     """Messages of no sense among events, some of which say of themselves what no service ever writes."""
-    monkeypatch.setattr(consuming, "SKIP_SECONDS", 0.0)
+    monkeypatch.setattr(consuming, "SKIP_CHECKS", 0)
     await pool.execute("truncate applied, applied_above, parked, diary")
     events = [
         Delivered(SOURCE, number, changed, canonical(changed))
@@ -349,12 +372,8 @@ async def test_whatever_stands_in_a_topic_takes_effect_once_or_is_parked(
     messages = [
         item if isinstance(item, Message) else Message(b"k", at(item.position), item.data) for item in (*items, last)
     ]
-    consumer = Consumer(pool, diary.inbox, [SOURCE], "")
-    await consumer._begin()
-    for offset, message in enumerate(messages):
-        await consumer._take({TopicPartition(TOPIC, 0): [fetched(TOPIC, offset, message)]}, {})
-    await consumer._check()
-    await consumer._check()
+    consumer = await taking(pool, diary)
+    await consumer(*messages, checks=2)
     readable = [item.position for item in (*events, last) if is_kept_by_name(item.record)]
     assert await diary.positions() == readable
     assert await diary.watermark() == last.position
@@ -482,7 +501,7 @@ async def test_a_consumer_that_was_there_before_the_topics_hears_them(
 async def test_a_position_that_stays_unreadable_holds_its_log_up_for_a_while_only(
     pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.messaging.consumer.SKIP_SECONDS", 0.5)
+    monkeypatch.setattr(consuming, "SKIP_CHECKS", 1)
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
     await producer.start()
     try:
@@ -499,6 +518,43 @@ async def test_a_position_that_stays_unreadable_holds_its_log_up_for_a_while_onl
         await until(passed, working)
     assert await diary.positions() == [2]
     assert len(await diary.parked()) == 1
+
+
+async def test_a_position_counts_as_lost_when_all_has_been_read_for_a_while_since_it_was_known(
+    pool: asyncpg.Pool, diary: Diary, told: Told
+) -> None:
+    """Whatever time has gone by: its partition may have been away meanwhile, or this process frozen."""
+    consumer = await taking(pool, diary)
+    await consumer(told(2, "acc_b"), told(3, "acc_c"), checks=30)
+    await consumer(Message(b"nobody", at(1), b"not json"), checks=consuming.SKIP_CHECKS - 1)
+    assert await diary.positions() == []
+    await consumer(told(1, "acc_a"))
+    assert await diary.positions() == [1, 2, 3]
+
+
+async def test_the_record_of_a_skipped_position_that_comes_late_is_parked_once_and_can_be_served(
+    pool: asyncpg.Pool, diary: Diary, told: Told
+) -> None:
+    consumer = await taking(pool, diary)
+    await consumer(Message(b"nobody", at(1), b"not json"), told(2, "acc_b"), checks=consuming.SKIP_CHECKS)
+    assert await diary.positions() == [2]
+    await consumer(told(1, "acc_a"), told(1, "acc_a"), told(3, "acc_c"))
+    assert [(stream, position) for stream, position, _ in await diary.parked()] == [("nobody", 1), ("acc_a", 1)]
+    assert await diary.inbox.retry("acc_a") == (1, 0, None)
+    assert await diary.positions() == [2, 3, 1]
+
+
+async def test_more_strays_than_are_remembered_refuse_their_source_until_its_log_goes_on(
+    pool: asyncpg.Pool, diary: Diary, told: Told
+) -> None:
+    other = uuid4()
+    consumer = await taking(pool, diary)
+    await consumer(told(1), *(told(position, log_id=other) for position in range(1, MOST + 5)))
+    assert consumer.reads.changed == consumer.reads.refused == {SOURCE}
+    await consumer(told(2))
+    assert consumer.reads.changed == consumer.reads.refused == set()
+    assert await diary.positions() == [1, 2]
+    assert len(await diary.parked()) == MOST
 
 
 async def test_a_position_that_does_not_come_is_told_once_and_measured(
@@ -537,7 +593,7 @@ async def test_who_goes_on_for_a_consumer_knows_which_position_was_unreadable(
     pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message is behind the noted offset, and is never read again."""
-    monkeypatch.setattr(consuming, "SKIP_SECONDS", 0.5)
+    monkeypatch.setattr(consuming, "SKIP_CHECKS", 1)
 
     async def parked_and_noted() -> bool:
         noted = await pool.fetchval("select sum(next_offset) from consumer_offset")
@@ -561,7 +617,7 @@ async def test_an_unreadable_message_that_names_a_later_position_takes_nothing_f
     pool: asyncpg.Pool, diary: Diary, told: Told, bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor that of the next position, as long as nothing behind it has come."""
-    monkeypatch.setattr(consuming, "SKIP_SECONDS", 0.0)
+    monkeypatch.setattr(consuming, "SKIP_CHECKS", 0)
     bad = [Message(b"nobody", at(position), b"not json") for position in (4, 6, 9)]
     async with (
         sending(bootstrap) as send,
