@@ -536,7 +536,7 @@ async def test_the_record_of_a_skipped_position_that_comes_late_is_parked_once_a
     pool: asyncpg.Pool, diary: Diary, told: Told
 ) -> None:
     consumer = await taking(pool, diary)
-    await consumer(Message(b"nobody", at(1), b"not json"), told(2, "acc_b"), checks=consuming.SKIP_CHECKS)
+    await consumer(Message(b"nobody", at(1), b"not json"), told(2, "acc_b"), checks=consuming.SKIP_CHECKS + 1)
     assert await diary.positions() == [2]
     await consumer(told(1, "acc_a"), told(1, "acc_a"), told(3, "acc_c"))
     assert [(stream, position) for stream, position, _ in await diary.parked()] == [("nobody", 1), ("acc_a", 1)]
