@@ -1,5 +1,6 @@
 """Reactions wait in order within a stream, beside each other otherwise; one that cannot be served stops nobody else."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -13,7 +14,7 @@ from shared.eventstore.follower import Follower
 from shared.eventstore.interruptions import AskLater
 from shared.eventstore.needs import Needs
 from shared.eventstore.process import Ask, Command, Process, Reaction, Reactor, SetTimer
-from shared.eventstore.reactions import Reactions, queue_for, release, set_timer
+from shared.eventstore.reactions import Pause, Reactions, queue_for, release, set_timer
 from shared.eventstore.reader import LogReader
 from shared.eventstore.record import Record, UnknownEventType, tag_of
 from shared.eventstore.sequencer import Sequencer
@@ -236,11 +237,20 @@ async def test_a_timer_that_cannot_be_woken_is_left_alone_for_longer_each_time_a
             await set_timer(connection, "p", SetTimer(key=key, due_at=due_at, payload=b""))
     assert [await reactions.wake_due() for _ in range(3)] == [0, 1, 0]
     assert tried == 1
-    paused = dict(reactions._pauses)
-    monkeypatch.setattr(reactions, "_pauses", {timer: pause._replace(until=0.0) for timer, pause in paused.items()})
+    [(timer, pause)] = reactions._pauses.items()
+    now = asyncio.get_running_loop().time()
+    reactions._pauses = {timer: pause._replace(until=now)}
     assert await reactions.wake_due() == 0
     assert tried == 2
-    assert [pause.seconds for pause in reactions._pauses.values()] == [2 * pause.seconds for pause in paused.values()]
+    assert reactions._pauses[timer].seconds == 2 * pause.seconds
+
+
+async def test_who_was_not_woken_and_is_no_longer_due_then_is_forgotten(store: Store) -> None:
+    reactions = Reactions(store, Reactor(store, []))
+    over = asyncio.get_running_loop().time() - reactions_of.LONGEST_PAUSE_SECONDS
+    reactions._pauses = {("p", "moved", PAST): Pause(60.0, over - 1), ("p", "bad", PAST): Pause(60.0, over + 60)}
+    await reactions.wake_due()
+    assert reactions._pauses.keys() == {("p", "bad", PAST)}
 
 
 async def test_what_newer_code_has_queued_is_left_to_it(store: Store, pool: asyncpg.Pool) -> None:
