@@ -25,7 +25,7 @@ REFUSED = (
 )
 """What is said of a row that will never be taken: its key is too long for an index, it is nested too deep to read."""
 FAULTY = (*REFUSED, asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError)
-"""What the database says of a statement, and will say again; any other of its errors says how the database is."""
+"""What is said of a statement, and will be said again; any other error of the database says how the database is."""
 
 
 def passes(error: BaseException) -> bool:

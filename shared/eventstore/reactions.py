@@ -41,7 +41,7 @@ CONSUMER = "reaction"
 TIMER = "timer:"
 """Begins the source of a timer that is parked; the rest is its process."""
 BEHIND = "排在同一事件流已搁置的消息之后"
-UNSERVED = (msgspec.ValidationError, UnknownEventType, ErasedSubject, NoSuchStream, OversizedEvent)
+UNSERVED = (msgspec.ValidationError, RecursionError, UnknownEventType, ErasedSubject, NoSuchStream, OversizedEvent)
 """What will be so however often it is tried: the event or timer is parked."""
 
 log = structlog.get_logger(__name__)

@@ -20,6 +20,8 @@ from shared.messaging.subscriber import Subscriber, without_markers
 from shared.messaging.topics import Unreadable, read_message, service_of, topic_of
 from shared.telemetry.traces import batch_span
 
+Position = tuple[str, int]
+"""A source, and a position in its log."""
 SKIP_CHECKS = 10
 """How often in a row all partitions have to have been reached before a position counts as lost: a second apart."""
 WARN_SECONDS = 60.0
@@ -32,15 +34,13 @@ ADVICE = (
 log = structlog.get_logger(__name__)
 
 
-Position = tuple[str, int]
-"""A source, and a position in its log."""
-
-
 class Waiting(NamedTuple):
-    """How many records of a source wait for an earlier one, and for how long nothing of it has been handed on."""
+    """How many records of a source wait for an earlier one, for how long nothing of it has been handed on, and whether
+    messages of another log stand in its topic."""
 
     records: int
     seconds: float
+    refused: bool = False
 
 
 class Consumer(Subscriber):
@@ -58,6 +58,7 @@ class Consumer(Subscriber):
         self._waited_for: dict[Position, int] = {}
         """Since which check records have waited for a position."""
         self._skipped: set[Position] = set()
+        """Positions whose record may come late, for as long as this process reads."""
         self._strays = Strays()
         self._warned: set[Position] = set()
 
@@ -84,16 +85,14 @@ class Consumer(Subscriber):
     def waiting(self) -> dict[str, Waiting]:
         """What waits of each source: none where this process does not read."""
         now = monotonic()
-        waits = {gap.source: Waiting(gap.waiting, now - gap.since) for gap in self._frontier.gaps()}
-        return dict.fromkeys(self._sources, Waiting(0, 0.0)) | waits
+        gaps = {gap.source: (gap.waiting, now - gap.since) for gap in self._frontier.gaps()}
+        return {source: Waiting(*gaps.get(source, (0, 0.0)), source in self.refused) for source in self._sources}
 
     async def _take(self, batches: Batches, lives: Lives) -> None:
         for messages in batches.values():
             for message in without_markers(messages):
                 try:
                     item = read_message(message.topic, message.headers, message.value)
-                    if (item.source, item.position) in self._skipped:
-                        await self._inbox.park_late(item)
                     self._frontier.offer(item)
                 except Unreadable as error:
                     await self._park(message, error, lives)
@@ -102,6 +101,9 @@ class Consumer(Subscriber):
                 except UnknownLog as error:
                     self._hold(message, error)
                 else:
+                    if (at := (item.source, item.position)) in self._skipped:
+                        await self._inbox.park_late(item)
+                        self._skipped.remove(at)
                     if passed := self._strays.before(item.source, message.partition):
                         await self._park_strays(item.source, passed, lives)
         await self._hand_on()
@@ -146,7 +148,7 @@ class Consumer(Subscriber):
 
     def _is_lost(self, gap: Gap) -> bool:
         """Whether all that came of a position was unreadable, and whatever else there is of it would have come by now:
-        at each check the leaders of all partitions have answered, and what they hold has been read in between."""
+        at each check the leaders of all partitions have answered, and there was time to read what they hold."""
         at = gap.source, gap.position
         known = at in self._unreadable and at in self._waited_for
         return known and self._checks >= max(self._unreadable[at], self._waited_for[at]) + SKIP_CHECKS

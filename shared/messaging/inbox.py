@@ -21,6 +21,9 @@ from shared.testing.fault_points import FaultPoint, reached
 Effect = Callable[[asyncpg.Connection, Sequence[Delivered]], Awaitable[None]]
 
 
+LATE = "其位置因无法读取已跳过，消息迟到；同一事件流其后的消息可能已经生效"
+
+
 class CannotHandle(Exception):
     """An effect's word that one message cannot be handled; it will be parked with this reason."""
 
@@ -114,7 +117,7 @@ class Inbox(Bookmarks):
                 *(self._consumer, item.log_id, item.position),
             )
             if known is None:
-                await self._park_row(connection, item, "其位置因无法读取已跳过，消息迟到")
+                await self._park_row(connection, item, LATE)
 
     async def retry(self, stream: str) -> Retried:
         """Serve what is parked of a stream, in its order, until one message cannot be handled again.
@@ -152,8 +155,8 @@ class Inbox(Bookmarks):
     async def _served(self, connection: asyncpg.Connection, row: asyncpg.Record) -> str | None:
         if row["log_id"] is None:
             return "无法读取的消息不能重试，只能丢弃"
-        item = Delivered(row["source"], row["position"], parse(row["record"]), row["record"])
         try:
+            item = Delivered(row["source"], row["position"], parse(row["record"]), row["record"])
             async with connection.transaction():
                 await self._effect(connection, [item])
                 reached(FaultPoint.RETRY_MADE)

@@ -71,9 +71,10 @@ def build(definition: ServiceDefinition, settings: Settings, role: str) -> FastA
         metrics.parked.set(progress["parked"])
         for follower, position in progress["followers"].items():
             metrics.lag.labels(follower).set(progress["head"] - position)
-        for source, (records, seconds) in parts.waiting.items():
+        for source, (records, seconds, refused) in parts.waiting.items():
             metrics.waiting.labels(source).set(records)
             metrics.waiting_seconds.labels(source).set(seconds)
+            metrics.refused.labels(source).set(refused)
 
     app = create_app(definition.name, definition.title, routers, lifespan, metrics, lambda: parts.restored)
     add_operations(app, parts.ready, refresh)

@@ -4,6 +4,7 @@ A full disk takes lines away, and nothing else.
 """
 
 import logging
+import re
 from typing import Any, TextIO, cast
 
 import structlog
@@ -46,13 +47,14 @@ def configure_logs(service: str, descriptor: int = STDOUT) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    logging.getLogger("asyncio").addFilter(first_line_only)
+    logging.getLogger("asyncio").addFilter(first_words_only)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
-def first_line_only(record: logging.LogRecord) -> bool:
-    """A filter for asyncio's logger: below its first line it quotes what a task that nobody awaited has failed with."""
-    record.msg, record.args = record.getMessage().partition("\n")[0], ()
+def first_words_only(record: logging.LogRecord) -> bool:
+    """A filter for asyncio's logger, which goes on to quote what a task has failed with, or a callback was given."""
+    words = re.match(r"[\w ,'.]*", record.getMessage())
+    record.msg, record.args = words.group() if words else "", ()
     return True

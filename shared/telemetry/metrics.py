@@ -29,6 +29,9 @@ class Metrics:
         self.waiting_seconds = Gauge(
             "huchuang_intake_waiting_seconds", "Since when, without one applied", ["source"], registry=self.registry
         )
+        self.refused = Gauge(
+            "huchuang_intake_refused", "1 where another log stands in the topic", ["source"], registry=self.registry
+        )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request; the children of the labels are looked up once per route and status."""

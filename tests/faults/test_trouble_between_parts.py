@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.stack
 FEWER = 8
 FOUNDERS = 12
 DEMOS = 2
+"""At least; each deals anew, and some part may not have had its turn."""
 AWAY = (Trouble("cut"), Trouble("half-open"))
 AWAY_SECONDS = 120.0
 
@@ -43,13 +45,14 @@ async def test_trouble_between_any_two_parts_changes_no_figure(tmp_path: Path, b
 async def test_trouble_all_through_several_demos_changes_no_figure(tmp_path: Path, broker: str, seed: str) -> None:
     made: Counter[Made] = Counter()
     async with troubled_stack(tmp_path, ports.find_base(BASE), broker) as stack:
-        for demo in range(DEMOS):
+        for demo in count():
             async with in_trouble(stack.proxies, f"{seed}/{demo}", SECONDS) as some:
                 outcome = await run_demo(stack.endpoints, stack.directory, FOUNDERS)
             await holds(stack.endpoints, stack.directory, outcome)
             made += some
-    assert {trouble for _, trouble in made} == set(TROUBLES)
-    assert {part for part, _ in made} == set(stack.proxies)
+            parts, troubles = ({each[place] for each in made} for place in range(2))
+            if demo + 1 >= DEMOS and parts == stack.proxies.keys() and troubles == set(TROUBLES):
+                break
     keep_all(made, broker, seed)
 
 

@@ -13,6 +13,7 @@ from deploy.local.client import Client
 from deploy.local.histories import hear_events, read_heads_topic
 from deploy.local.settings import StackSettings
 from shared.eventstore.store import VIEWED, answer_name
+from shared.messaging.reader import is_hollow
 from shared.vault.boxes import Unreadable
 from shared.vault.keys import Keyring
 from shared.vault.master import FileMasterKey
@@ -40,6 +41,12 @@ class Text(NamedTuple):
 
 class Unsealed(NamedTuple):
     """What a table holds that should be sealed, and is not."""
+
+    place: str
+
+
+class Undecoded(NamedTuple):
+    """A message that nobody can unpack, so that nobody can say what is in it."""
 
     place: str
 
@@ -103,14 +110,18 @@ async def in_answers(settings: StackSettings, service: str) -> AsyncIterator[Tex
         await connection.close()
 
 
-async def in_topics(client: Client, settings: StackSettings) -> list[Text]:
+async def in_topics(client: Client, settings: StackSettings) -> list[Text | Undecoded]:
     """Every message of every topic, with its key and its headers."""
-    heard: dict[tuple[str, int, int], Text] = {}
+    heard: dict[tuple[str, int, int], Text | Undecoded] = {}
 
     def hear(message: ConsumerRecord) -> None:
+        at = message.topic, message.partition, message.offset
+        if is_hollow(message):
+            heard[at] = Undecoded(f"Kafka {message.topic}")
+            return
         headers = (part for name, value in message.headers for part in (name.encode(), value or b""))
         content = b"\n".join((message.key or b"", *headers, message.value or b""))
-        heard[message.topic, message.partition, message.offset] = Text(f"Kafka {message.topic}", content)
+        heard[at] = Text(f"Kafka {message.topic}", content)
 
     await hear_events(client, hear)
     await read_heads_topic(client, {name: await _newest_head(dsn) for name, dsn in settings.databases.items()}, hear)

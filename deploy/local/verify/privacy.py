@@ -12,6 +12,7 @@ from deploy.local.demo.run import runs_of
 from deploy.local.verify.findings import Checked
 from deploy.local.verify.places import (
     Text,
+    Undecoded,
     Unsealed,
     in_answers,
     in_answers_to_all,
@@ -43,15 +44,19 @@ class Look:
         self._hits: Counter[str] = Counter()
         self._spelt: dict[str, set[str]] = defaultdict(set)
         self._unsealed: Counter[str] = Counter()
+        self._undecoded: Counter[str] = Counter()
         self._places: set[str] = set()
         self._bytes = 0
 
-    def at(self, texts: Iterable[Text | Unsealed]) -> None:
+    def at(self, texts: Iterable[Text | Unsealed | Undecoded]) -> None:
         finder = _finder(self._values)
         for text in texts:
             self._places.add(text.place)
             if isinstance(text, Unsealed):
                 self._unsealed[text.place] += 1
+                continue
+            if isinstance(text, Undecoded):
+                self._undecoded[text.place] += 1
                 continue
             self._bytes += len(text.content)
             if found := finder.found_in(text.content):
@@ -64,6 +69,8 @@ class Look:
             for place, hits in sorted(self._hits.items())
         ]
         findings += [f"{place} 有 {number} 个答复未封存" for place, number in sorted(self._unsealed.items())]
+        undecoded = sorted(self._undecoded.items())
+        findings += [f"{place} 有 {number} 条消息无法解码，未能检查" for place, number in undecoded]
         looked_at = f"{len(self._values)} 个值，{len(self._places)} 处，{self._bytes / 1e6:.1f} MB"
         return Checked("六 个人信息", looked_at, findings)
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from aiokafka import TopicPartition
 
+from shared.messaging import reader as reading
 from shared.messaging.reader import Reader
 from shared.messaging.topics import topic_of
 from tests.integration.messaging.conftest import SOURCE
@@ -47,6 +48,18 @@ async def test_what_cannot_be_decoded_comes_hollow_and_all_else_as_it_is(bootstr
         1: [(0, b"e"), (1, b"f")],
         2: [(0, None), (1, None), (2, b"g")],
     }
+
+
+async def test_who_waits_shorter_than_an_answer_takes_goes_on_all_the_same(
+    bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came while nobody waited is thrown away with what cannot be decoded."""
+    monkeypatch.setattr(reading, "WAIT_MS", 1)
+    for partition in range(3):
+        await put(bootstrap, TOPIC, batch_of([good("a"), UNHEARD_OF, good("never")]), partition)
+        await put(bootstrap, TOPIC, batch_of([good("b")]), partition)
+    expected = [(0, b"a"), (1, None), (2, None), (3, b"b")]
+    assert await read(bootstrap, 12, 1000) == dict.fromkeys(range(3), expected)
 
 
 async def test_reading_begins_where_it_is_told_to_even_behind_what_cannot_be_decoded(bootstrap: str) -> None:

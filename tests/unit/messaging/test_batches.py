@@ -6,13 +6,14 @@ import pytest
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.messaging.batches import batches, messages
 from shared.messaging.incarnation import marker_headers
 
-PLAIN, GZIP = 0, 1
+PLAIN, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 Sent = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 """Key, value, headers."""
 
@@ -93,3 +94,12 @@ def test_a_batch_of_another_version_is_refused() -> None:
     data[16] = 1
     with pytest.raises(CorruptRecordException, match="version 1"):
         list(batches(bytes(data)))
+
+
+@pytest.mark.parametrize("codec", [GZIP, SNAPPY, LZ4, ZSTD])
+def test_what_cannot_be_unpacked_is_passed_over(codec: int) -> None:
+    """Its check sum is right: nobody has looked into it before it was kept."""
+    data = bytearray(built([(None, b"v" * 500, [("position", b"1")])], compression=codec))
+    data[61:] = b"\xff" * (len(data) - 61)
+    data[17:21] = calc_crc32c(data[21:]).to_bytes(4, "big")
+    assert unpacked(bytes(data)) == []

@@ -6,11 +6,18 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
 from shared.telemetry.logs import configure_logs
+
+NUMBER = "310101199001011234"
+
+
+def lines(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines()]
 
 
 @pytest.fixture
@@ -29,14 +36,23 @@ def written(tmp_path: Path) -> Iterator[Path]:
 
 async def test_what_a_forgotten_task_failed_with_is_not_quoted(written: Path) -> None:
     async def fail() -> None:
-        raise ValueError("310101199001011234")
+        raise ValueError(NUMBER)
 
     task = asyncio.ensure_future(fail())
     await asyncio.wait([task])
     del task
-    for handler in logging.getLogger().handlers:
-        handler.flush()
-    [line] = map(json.loads, written.read_text().splitlines())
+    [line] = lines(written)
     assert line["event"] == "Task exception was never retrieved"
     assert line["exception"][0] == "ValueError"
-    assert "310101" not in written.read_text()
+    assert NUMBER not in written.read_text()
+
+
+async def test_what_a_callback_was_given_is_not_quoted(written: Path) -> None:
+    def fail(_: str) -> None:
+        raise ValueError(NUMBER)
+
+    asyncio.get_running_loop().call_soon(fail, NUMBER)
+    await asyncio.sleep(0.01)
+    [line] = lines(written)
+    assert line["event"].startswith("Exception in callback")
+    assert NUMBER not in written.read_text()
