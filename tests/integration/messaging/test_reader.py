@@ -1,13 +1,17 @@
 """A reader gives every message that stands in its partitions, whatever stands between them."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
 
+from deploy.local.brokers.topics import create_topics
 from shared.messaging import reader as reading
 from shared.messaging.reader import Reader
 from shared.messaging.topics import topic_of
+from tests.faults.between import running_broker
+from tests.faults.proxy import HOST, Trouble
 from tests.integration.messaging.conftest import SOURCE
 from tests.integration.messaging.malformed import NAMELESS, Message, batch_of, put
 from tests.integration.messaging.working import PATIENCE
@@ -50,16 +54,17 @@ async def test_what_cannot_be_decoded_comes_hollow_and_all_else_as_it_is(bootstr
     }
 
 
-async def test_who_waits_shorter_than_an_answer_takes_goes_on_all_the_same(
-    bootstrap: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_waits_shorter_than_an_answer_takes_goes_on_all_the_same(tmp_path: Path) -> None:
     """What came while nobody waited is thrown away with what cannot be decoded."""
-    monkeypatch.setattr(reading, "WAIT_MS", 1)
-    for partition in range(3):
-        await put(bootstrap, TOPIC, batch_of([good("a"), UNHEARD_OF, good("never")]), partition)
-        await put(bootstrap, TOPIC, batch_of([good("b")]), partition)
-    expected = [(0, b"a"), (1, None), (2, None), (3, b"b")]
-    assert await read(bootstrap, 12, 1000) == dict.fromkeys(range(3), expected)
+    async with running_broker(tmp_path, "tansu") as proxy:
+        bootstrap = f"{HOST}:{proxy.port}"
+        await create_topics(bootstrap, (TOPIC,))
+        for partition in range(3):
+            await put(bootstrap, TOPIC, batch_of([good("a"), UNHEARD_OF, good("never")]), partition)
+            await put(bootstrap, TOPIC, batch_of([good("b")]), partition)
+        proxy.make(Trouble("delay", 1.5 * reading.WAIT_MS / 1000))
+        expected = [(0, b"a"), (1, None), (2, None), (3, b"b")]
+        assert await read(bootstrap, 12, 1000) == dict.fromkeys(range(3), expected)
 
 
 async def test_reading_begins_where_it_is_told_to_even_behind_what_cannot_be_decoded(bootstrap: str) -> None:
