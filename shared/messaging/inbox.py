@@ -110,14 +110,9 @@ class Inbox(Bookmarks):
                 await self._park_row(connection, fresh, reason)
 
     async def park_late(self, item: Delivered) -> None:
-        """Put aside, once, the record of a position that was skipped: what waited for it has been applied."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            known = await connection.fetchval(
-                "select 1 from parked where consumer = $1 and log_id = $2 and position = $3",
-                *(self._consumer, item.log_id, item.position),
-            )
-            if known is None:
-                await self._park_row(connection, item, LATE)
+        """Put aside the record of a position that was skipped: what waited for it has been applied."""
+        async with self._pool.acquire() as connection:
+            await self._park_row(connection, item, LATE)
 
     async def retry(self, stream: str) -> Retried:
         """Serve what is parked of a stream, in its order, until one message cannot be handled again.
