@@ -20,6 +20,7 @@ from shared.eventstore.record import Record, UnknownEventType, tag_of
 from shared.eventstore.sequencer import Sequencer
 from shared.eventstore.store import Store
 from shared.eventstore.work import Answer, Work
+from shared.telemetry.errors import describe
 from tests.integration.eventstore.account import ACCOUNT, Moved
 from tests.integration.eventstore.commands import move, open_account, stream_of
 
@@ -78,15 +79,16 @@ async def test_a_question_that_stays_open_holds_up_its_own_stream_alone(store: S
     assert await pool.fetchval("select pause from reaction where not_before is not null") == timedelta(seconds=0.4)
 
 
+@pytest.mark.parametrize("error", [UnknownEventType("x"), RecursionError("x")], ids=describe)
 async def test_what_can_never_be_served_is_parked_and_what_follows_it_on_its_stream_too(
-    store: Store, pool: asyncpg.Pool
+    store: Store, pool: asyncpg.Pool, error: Exception
 ) -> None:
     bad, good = [stream_of(await open_account(store, name, name)) for name in ("bad", "good")]
     await move(store, bad)
 
     def react(record: Record) -> Sequence[Reaction]:
         if record.stream == bad and record.version == 1:
-            raise UnknownEventType("x")
+            raise error
         return [moved_by(MIRROR, 1)]
 
     process = Process(name="p", on=frozenset({"test.Opened.v1", tag_of(Moved)}), react=react)
