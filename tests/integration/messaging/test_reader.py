@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 
+from deploy.local.brokers.running import running
 from deploy.local.brokers.topics import create_topics
 from shared.messaging import reader as reading
+from shared.messaging.broker import PARTITIONS
 from shared.messaging.reader import Reader
 from shared.messaging.topics import topic_of
 from tests.faults.between import running_broker
@@ -65,6 +67,18 @@ async def test_who_waits_shorter_than_an_answer_takes_goes_on_all_the_same(tmp_p
         proxy.make(Trouble("delay", 1.5 * reading.WAIT_MS / 1000))
         expected = [(0, b"a"), (1, None), (2, None), (3, b"b")]
         assert await read(bootstrap, 12, 1000) == dict.fromkeys(range(3), expected)
+
+
+async def test_of_many_partitions_the_one_that_holds_more_is_looked_at_first(tmp_path: Path) -> None:
+    """Each of the others would be waited for in vain."""
+    topics = [topic_of(f"quiet{number}") for number in range(6)]
+    places = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+    async with running(tmp_path, "tansu", topics=topics) as broker, Reader(broker.bootstrap) as reader:
+        reader.start(dict.fromkeys(places, 0))
+        await reader.some(1000)
+        await put(broker.bootstrap, topics[-1], batch_of([UNHEARD_OF]), PARTITIONS - 1)
+        found = [await reader.some(1000) for _ in range(len(places) // 2)]
+    assert [(each.offset, each.value) for batches in found for each in batches.get(places[-1], ())] == [(0, None)]
 
 
 async def test_reading_begins_where_it_is_told_to_even_behind_what_cannot_be_decoded(bootstrap: str) -> None:
